@@ -1,0 +1,177 @@
+"""Settings. Everything a deployment may want to change is read from the environment (see `.env.example`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ImproperlyConfigured
+
+from project import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.load_file(BASE_DIR / ".env")
+
+# State: the database, uploaded files, the generated secret key.
+WIDGETS_HOME = Path(env.text("WIDGETS_HOME", str(BASE_DIR / "var"))).expanduser().resolve()
+WIDGETS_FILES = WIDGETS_HOME / "files"
+try:
+    WIDGETS_FILES.mkdir(parents=True, exist_ok=True)
+    SECRET_KEY = env.secret("SECRET_KEY", WIDGETS_HOME / "secret_key")
+except OSError as error:
+    raise ImproperlyConfigured(f"WIDGETS_HOME can't be used: {error}.") from None
+
+VERSION = "0.1.0"
+DEBUG = env.flag("DEBUG", False)
+
+# Where the server listens, and under which address Workspace reaches it.
+HOST = env.text("HOST", "127.0.0.1")
+PORT = int(env.number("PORT", 7779, least=1, most=65535))
+PUBLIC_URL = env.url("PUBLIC_URL", f"http://{'127.0.0.1' if HOST == '0.0.0.0' else HOST}:{PORT}")  # noqa: S104  compared, not bound
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [])
+# Addresses of reverse proxies whose X-Forwarded-* headers are believed.
+TRUSTED_PROXIES = env.names("TRUSTED_PROXIES", [])
+
+# Pages that may call this backend from a browser: OpenBB Workspace, its desktop app, the Excel add-in.
+CORS_ALLOWED_ORIGINS = env.origins(
+    "CORS_ALLOWED_ORIGINS",
+    [
+        "https://pro.openbb.co",
+        "https://pro.openbb.dev",
+        "https://excel.openbb.co",
+        "https://excel.openbb.dev",
+        "http://localhost:1420",
+        "http://localhost",
+        "http://localhost:3000",
+        "http://localhost:5050",
+    ],
+)
+# Not the admin: an allowed page must not read it with a signed-in user's cookies.
+CORS_URLS_REGEX = r"^/(?!admin/|static/)"
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_PRIVATE_NETWORK = True
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
+CORS_EXPOSE_HEADERS = ["ETag", "Retry-After", "X-Truncated"]
+CORS_PREFLIGHT_MAX_AGE = 600
+
+# Keys. Opening a deployment to everybody takes this explicit setting, and `check --deploy` complains about it.
+WIDGETS_OPEN = env.flag("WIDGETS_OPEN", False)
+WIDGETS_QUERY_KEY = env.flag("WIDGETS_QUERY_KEY", True)
+
+# The catalog: how often each process looks for published changes; memory for manifests and for results.
+WIDGETS_CATALOG_CHECK_SECONDS = env.number("WIDGETS_CATALOG_CHECK_SECONDS", 1.0, least=0, most=3600)
+WIDGETS_MANIFEST_CACHE_MB = env.number("WIDGETS_MANIFEST_CACHE_MB", 64, least=1, most=100_000)
+WIDGETS_RESULT_CACHE_MB = env.number("WIDGETS_RESULT_CACHE_MB", 256, least=0, most=100_000)
+
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+try:
+    ZoneInfo(TIME_ZONE)
+except (KeyError, ValueError, OSError):
+    raise ImproperlyConfigured(f'TIME_ZONE is "{TIME_ZONE}". Use a name such as Europe/Riga.') from None
+USE_TZ = True
+LANGUAGE_CODE = "en"
+USE_I18N = True
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "corsheaders",
+    "rest_framework",
+    "widgets_app",  # before staticfiles: it has the runserver that also serves live feeds
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "widgets_app.cors.EchoingCorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+# A redirect would lose a POST and fail a preflight.
+APPEND_SLASH = False
+WSGI_APPLICATION = "project.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": env.database("DATABASE_URL", WIDGETS_HOME / "db.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHE_URL = env.text("CACHE_URL", "")
+if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://")):
+    raise ImproperlyConfigured("CACHE_URL must start with redis:// or rediss://, or be empty for memory.")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+    if CACHE_URL
+    else {"BACKEND": "widgets_app.cache.MemoryCache", "LOCATION": "results"}
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+STATIC_URL = "/static/"
+# Served straight from the apps' folders, so that no collecting step stands between a clone and the admin.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# A widget with hundreds of columns is one form.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 50_000
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["widgets_app.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["widgets_app.permissions.HasCaller"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "widgets_app.renderers.OnlyJSON",
+    "DEFAULT_RENDERER_CLASSES": ["widgets_app.renderers.StrictJSONRenderer"],
+    "EXCEPTION_HANDLER": "widgets_app.exceptions.handle",
+    "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": 0,  # the server has already put the client's address in REMOTE_ADDR
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Widgets backend",
+    "SITE_HEADER": "Widgets backend",
+    "SITE_SYMBOL": "dashboard",
+    "SHOW_HISTORY": True,
+    "COMMAND": {"search_models": True},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "widgets_app": {"handlers": ["console"], "level": "INFO"},
+        # Every refused request would be a line; the request log is for that.
+        "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False},
+    },
+}

@@ -1,0 +1,74 @@
+"""What can go wrong, each with the status a client sees and one line that says what to do."""
+
+from __future__ import annotations
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """Fold white space: the Excel add-in gives up on an error text with line breaks."""
+    folded = " ".join(text.split())
+    return folded if len(folded) <= limit else folded[: limit - 1] + "…"
+
+
+class DefinitionError(ValueError):
+    """A definition (query text, option, parameter, layout) that can't be used; the text says how to mend it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+class RequestError(Exception):
+    """A request that can't be answered. `status` is the HTTP status, `retry_after` the seconds to wait or None."""
+
+    status = 500
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(one_line(message))
+        self.retry_after = retry_after
+
+
+class BadRequest(RequestError):
+    """A parameter that is wrong or missing."""
+
+    status = 400
+
+
+class Unauthenticated(RequestError):
+    """No key in the request."""
+
+    status = 401
+
+
+class Forbidden(RequestError):
+    """A key that is wrong, expired, revoked or used from a network it may not be used from."""
+
+    status = 403
+
+
+class NotFound(RequestError):
+    """Unknown, or hidden from this caller: the same answer for both."""
+
+    status = 404
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists but doesn't take this method."""
+
+    status = 405
+
+
+class SourceFailed(RequestError):
+    """The data source answered with an error or with something that can't be used."""
+
+    status = 502
+
+
+class Busy(RequestError):
+    """Every slot is taken, or the definitions are not available yet."""
+
+    status = 503
+
+
+class SourceTimeout(RequestError):
+    """The data source took longer than its time limit."""
+
+    status = 504
