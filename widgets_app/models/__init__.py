@@ -1,0 +1,29 @@
+"""The words of the product, one file per concept."""
+
+from __future__ import annotations
+
+from widgets_app.models.api_key import ApiKey
+from widgets_app.models.app import App, ParameterGroup, Placement, Tab
+from widgets_app.models.column import Column
+from widgets_app.models.parameter import Choice, Parameter
+from widgets_app.models.query import Query
+from widgets_app.models.revision import Revision, Version
+from widgets_app.models.source import Source
+from widgets_app.models.widget import Feed, Widget
+
+__all__ = [
+    "ApiKey",
+    "App",
+    "Choice",
+    "Column",
+    "Feed",
+    "Parameter",
+    "ParameterGroup",
+    "Placement",
+    "Query",
+    "Revision",
+    "Source",
+    "Tab",
+    "Version",
+    "Widget",
+]
