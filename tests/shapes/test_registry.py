@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from widgets_app.shapes.base import Shape, ShapeOptions
+from widgets_app.shapes.registry import register, shape_for, shapes
+
+
+def test_every_type_has_a_shape_and_no_type_counts_as_a_table() -> None:
+    assert {"table", "metric", "markdown", "note", "chart"} <= set(shapes())
+    assert shape_for(None) is shape_for("table") is not None
+
+
+def test_an_unknown_type_has_no_shape() -> None:
+    assert shape_for("hologram") is None
+    assert shape_for("") is None
+
+
+def test_a_type_is_not_registered_twice() -> None:
+    class Other(Shape):
+        types = ("table",)
+
+        def render(self, frame, options, ask):
+            raise NotImplementedError
+
+    with pytest.raises(ValueError, match="'table' is registered twice"):
+        register(Other)
+    assert not isinstance(shape_for("table"), Other)
+
+
+@pytest.mark.parametrize("widget_type", sorted(shapes()))
+def test_every_option_has_a_default_and_teaches(widget_type: str) -> None:
+    options = shapes()[widget_type].Options
+    assert isinstance(options(), ShapeOptions)
+    for name, field in options.model_fields.items():
+        assert field.title, name
+        assert field.description, name
