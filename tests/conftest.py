@@ -1,0 +1,123 @@
+"""What most tests need: a fresh snapshot, a source with a small file, published definitions, a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from widgets_app.authentication import KEYS
+from widgets_app.cache import results
+from widgets_app.catalog import CATALOG
+from widgets_app.manifest.reading import read_app, read_query, read_widget
+from widgets_app.models import App, Query, Source, Widget
+from widgets_app.services.keys import key_issue
+from widgets_app.services.publishing import definition_publish
+
+PRICES = """day,ticker,price,volume
+2024-01-02,AAA,10.5,100
+2024-01-03,AAA,11.0,
+2024-01-02,BBB,20.25,300
+"""
+
+Define = Callable[..., Any]
+
+
+def refresh() -> None:
+    """Serve what is in the database now, whatever the revision numbers say."""
+    CATALOG.reset()
+    KEYS.reset()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_state() -> Iterator[None]:
+    refresh()
+    results.clear()
+    yield
+    refresh()
+
+
+@pytest.fixture
+def files_source(db: None) -> Source:
+    """A source with one file: prices.csv."""
+    folder = Path(settings.WIDGETS_FILES) / "market"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "prices.csv").write_text(PRICES, encoding="utf-8")
+    return Source.objects.create(name="market", kind="files")
+
+
+@pytest.fixture
+def define_query(files_source: Source) -> Define:
+    """Make and publish a query over the files."""
+
+    def define(name: str = "prices", text: str = "select * from prices", **more: Any) -> Query:
+        document = {
+            "name": name, "description": "", "source": "market", "text": text, "cache_seconds": None,
+            "seconds": None, "rows": None, "options_path": f"options/{name}", "choices": [], **more,
+        }  # fmt: skip
+        query = read_query(document)
+        definition_publish(query)
+        refresh()
+        return query
+
+    return define
+
+
+@pytest.fixture
+def define_widget(db: None) -> Define:
+    """Make and publish a widget; keyword arguments are keys of its definition."""
+
+    def define(widget_id: str = "prices", *, query: str | None = None, shape: Any = None, **keys: Any) -> Widget:
+        definition = {
+            "name": widget_id, "description": "Prices.", "type": "table", "endpoint": widget_id, **keys
+        }  # fmt: skip
+        document = {
+            "id": widget_id,
+            "definition": {key: value for key, value in definition.items() if value is not None},
+            "shape": shape,
+            "feeds": {"rows": query} if query else {},
+        }
+        widget = read_widget(document)
+        definition_publish(widget, strict=False)
+        refresh()
+        return Widget.objects.get(pk=widget.pk)
+
+    return define
+
+
+@pytest.fixture
+def define_app(db: None) -> Define:
+    """Make and publish an app that places widgets in one tab."""
+
+    def define(slug: str = "desk", widgets: tuple[str, ...] = (), **keys: Any) -> App:
+        layout = [{"i": widget, "x": 0, "y": 10 * n, "w": 20, "h": 10} for n, widget in enumerate(widgets)]
+        definition = {
+            "name": slug, "description": "For the desk.", "img": "", "img_dark": "", "img_light": "",
+            "allowCustomization": True,
+            "tabs": {"main": {"id": "main", "name": "Main", "layout": layout}},
+            "groups": [], "prompts": [], **keys,
+        }  # fmt: skip
+        app = read_app({"slug": slug, "app": definition})
+        definition_publish(app, strict=False)
+        refresh()
+        return app
+
+    return define
+
+
+@pytest.fixture
+def key(db: None) -> str:
+    """The text of a key without groups."""
+    _, text = key_issue(name="Ana")
+    refresh()
+    return text
+
+
+@pytest.fixture
+def caller(key: str) -> Client:
+    """A client that sends the key."""
+    return Client(headers={"X-API-KEY": key})

@@ -1,0 +1,240 @@
+"""The snapshot: what is in it, when it changes, what it costs, and what it survives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.conftest import Define, refresh
+from widgets_app import catalog, snapshots
+from widgets_app.authentication import KEYS
+from widgets_app.catalog import CATALOG
+from widgets_app.errors import Busy, NotFound
+from widgets_app.models import Revision, Source, Version, Widget
+from widgets_app.services.publishing import definition_publish, definition_unpublish
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@pytest.mark.django_db
+def test_a_steady_request_makes_no_query(caller: Client, define_query: Define, define_widget: Define) -> None:
+    define_query()
+    define_query("tickers", "select distinct ticker from prices where volume > :least")
+    params = [{"paramName": "t", "optionsEndpoint": "options/tickers"}]
+    define_widget(query="prices", params=params)
+    paths = ["/widgets.json", "/apps.json", "/agents.json", "/prices", "/options/tickers?least=1", "/no", "/-/health"]
+    for path in paths:
+        caller.get(path)
+    with CaptureQueriesContext(connection) as queries:
+        answers = {path: caller.get(path).status_code for path in paths}
+    assert len(queries) == 0
+    assert answers == {**dict.fromkeys(paths, 200), "/no": 404}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_edit_is_served_once_the_number_has_moved(define_widget: Define) -> None:
+    widget = define_widget()
+    before = catalog.current()
+    catalog.check()
+    assert catalog.current() is before
+    widget.name = "New"
+    widget.save()
+    catalog.check()
+    assert catalog.current() is before
+    definition_publish(widget)
+    catalog.check()
+    assert catalog.current().number > before.number
+    assert catalog.current().entries["prices"].definition["name"] == "New"
+    definition_unpublish(Widget.objects.get())
+    catalog.check()
+    assert catalog.current().entries == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_what_changed_is_compiled_again(define_query: Define, define_widget: Define) -> None:
+    define_query()
+    define_widget("one", query="prices")
+    other = define_widget("two", query="prices")
+    before = catalog.current()
+    other.name = "New"
+    other.save()
+    definition_publish(other)
+    catalog.check()
+    after = catalog.current()
+    assert after.entries["one"] is before.entries["one"]
+    assert after.entries["two"] is not before.entries["two"]
+    assert after.queries["prices"] is before.queries["prices"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_may_see_it_counts_without_publishing(define_widget: Define) -> None:
+    widget = define_widget()
+    assert catalog.current().find("prices", NOBODY)
+    widget.groups.add(Group.objects.create(name="Desk"))
+    catalog.check()
+    with pytest.raises(NotFound):
+        catalog.current().find("prices", NOBODY)
+    assert catalog.current().find("prices", frozenset({"Desk", "Other"}))
+    Group.objects.update(name="Renamed")
+    catalog.check()
+    assert catalog.current().find("prices", frozenset({"Renamed"}))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_changed_source_is_opened_again(define_query: Define, define_widget: Define) -> None:
+    define_query()
+    before = catalog.current().queries["prices"].source
+    Source.objects.update(seconds=5)
+    catalog.check()
+    after = catalog.current().queries["prices"]
+    assert before is not None
+    assert after.source is not None
+    assert after.source.backend is before.backend
+    assert after.limits.seconds == 5
+    Source.objects.update(options={"folder": "elsewhere"})
+    catalog.check()
+    moved = catalog.current().queries["prices"]
+    assert moved.source is not None
+    assert moved.source.backend is not before.backend
+    assert "prices" in moved.fault
+
+
+@pytest.mark.django_db
+def test_a_source_that_cannot_be_opened_leaves_the_others_working(
+    caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    define_query()
+    define_query("other", "select 1 as a")
+    define_widget("fine", query="prices")
+    Source.objects.create(name="odd", kind="no-such-kind")
+    Source.objects.create(name="bad", kind="files", options={"folder": "../up"})
+    document = Version.objects.get(identifier="other").document.replace('"market"', '"bad"')
+    Version.objects.filter(identifier="other").update(document=document)
+    define_widget("broken", query="other")
+    assert caller.get("/fine").status_code == 200
+    response = caller.get("/broken")
+    assert response.status_code == 502
+    assert "folder" in response.json()["error"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("definition", [{"name": None}, {"endpoint": None}, {"name": 5}])
+def test_what_workspace_would_refuse_is_left_out(
+    caller: Client, define_widget: Define, definition: dict[str, Any]
+) -> None:
+    define_widget("fine")
+    define_widget("broken", **definition)
+    assert list(caller.get("/widgets.json").json()) == ["fine"]
+    assert list(catalog.current().left_out) == ["widget broken"]
+
+
+@pytest.mark.django_db
+def test_widgets_keep_their_order(caller: Client, define_widget: Define) -> None:
+    for name in ("b", "c", "a"):
+        define_widget(name)
+    assert list(caller.get("/widgets.json").json()) == ["b", "c", "a"]
+    Widget.objects.filter(widget_id="a").update(position=0)
+    Widget.objects.filter(widget_id="b").update(position=5)
+    refresh()
+    assert list(caller.get("/widgets.json").json()) == ["a", "c", "b"]
+
+
+@pytest.mark.django_db
+def test_widgets_on_one_path_have_the_parameters_of_those_a_caller_sees(
+    define_query: Define, define_widget: Define
+) -> None:
+    define_query()
+    same = {"query": "prices", "endpoint": "shared"}
+    define_widget("one", params=[{"paramName": "a", "value": "1"}, {"paramName": "b", "value": "x"}], **same)
+    other = define_widget("two", params=[{"paramName": "b", "value": "y"}, {"paramName": "c"}], **same)
+    other.groups.add(Group.objects.create(name="Desk"))
+    refresh()
+    few = catalog.current().find("shared", NOBODY)
+    all_of_them = catalog.current().find("shared", frozenset({"Desk"}))
+    assert [(spec.name, spec.default) for spec in few.specs] == [("a", "1"), ("b", "x")]
+    assert [(spec.name, spec.default) for spec in all_of_them.specs] == [("a", "1"), ("b", None), ("c", None)]
+
+
+@pytest.mark.django_db
+def test_options_are_there_only_for_those_who_see_a_widget_that_uses_them(
+    caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    define_query("tickers", "select distinct ticker from prices order by 1")
+    assert caller.get("/options/tickers").status_code == 404
+    form = {
+        "paramName": "f",
+        "type": "form",
+        "inputParams": [{"paramName": "i", "optionsEndpoint": "/options/tickers"}],
+    }
+    widget = define_widget(params=[[form]])
+    assert [option["value"] for option in caller.get("/options/tickers").json()] == ["AAA", "BBB"]
+    widget.groups.add(Group.objects.create(name="Desk"))
+    refresh()
+    assert caller.get("/options/tickers").status_code == 404
+
+
+class Away:
+    """A database connection that fails."""
+
+    def __call__(self, *args: Any) -> Any:
+        raise OperationalError("connection refused")
+
+
+@pytest.mark.django_db
+def test_with_the_database_gone_the_last_snapshot_serves_on(
+    caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    define_query()
+    define_widget(query="prices")
+    assert caller.get("/widgets.json").status_code == 200
+    with connection.execute_wrapper(Away()):
+        CATALOG.check()
+        KEYS.check()
+        assert caller.get("/widgets.json").status_code == 200
+        assert caller.get("/prices").status_code == 200
+        assert Client().get("/-/health").json() == {"status": "stale"}
+    CATALOG.check()
+    assert Client().get("/-/health").json() == {"status": "ok"}
+
+
+@pytest.mark.django_db
+def test_with_the_database_away_at_start_requests_are_told_to_wait(key: str) -> None:
+    client = Client(headers={"X-API-KEY": key})
+    with connection.execute_wrapper(Away()):
+        for path in ("/widgets.json", "/prices"):
+            response = client.get(path, headers={"Origin": "https://pro.openbb.co"})
+            assert response.status_code == 503
+            assert int(response["Retry-After"]) > 0
+            assert response["Access-Control-Allow-Origin"]
+        assert Client().get("/-/health").status_code == 503
+    refresh()
+    assert client.get("/widgets.json").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_failed_first_look_is_not_repeated_by_every_request(key: str) -> None:
+    looks = []
+
+    def away(*args: Any) -> Any:
+        looks.append(1)
+        raise OperationalError("connection refused")
+
+    with connection.execute_wrapper(away):
+        for _ in range(5):
+            with pytest.raises(Busy):
+                CATALOG.current()
+    assert len(looks) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reading_sees_one_state_and_leaves_no_transaction_open() -> None:
+    with snapshots.read_only():
+        assert Revision.objects.count() >= 0
+    assert not connection.in_atomic_block
+    Revision.objects.create(name="after")
+    assert Revision.objects.filter(name="after").exists()

@@ -1,0 +1,286 @@
+"""What is served: everything published, compiled into one immutable snapshot that requests read without a query."""
+
+from __future__ import annotations
+
+import atexit
+import gzip
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import brotli
+from django.conf import settings
+
+from widgets_app import snapshots
+from widgets_app.cache import MB, BoundedStore
+from widgets_app.compiled import (
+    AppEntry,
+    Entry,
+    OpenSource,
+    PublishedQuery,
+    app_of,
+    entry_of,
+    open_source,
+    query_of,
+)
+from widgets_app.errors import DefinitionError, NotFound
+from widgets_app.manifest import document
+from widgets_app.models import App, Query, Revision, Source, Version, Widget
+from widgets_app.parameters.types import ParameterSpec
+from widgets_app.parameters.validate import merge
+
+GZIP_LEVEL, BROTLI_LEVEL = 6, 5
+NOTHING_HERE = "There is no widget at this address, or your key may not see it. Refresh the backend in Workspace."
+
+
+@dataclass(frozen=True, slots=True)
+class DataRoute:
+    """A path with a widget's data, as one caller sees it; `entry` is the first of the widgets on it."""
+
+    entry: Entry
+    specs: tuple[ParameterSpec, ...]
+    query: PublishedQuery | None
+    stale_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsRoute:
+    """A path with the options of dropdowns."""
+
+    query: PublishedQuery
+
+
+Route = DataRoute | OptionsRoute
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The bytes of a manifest, and their compressed forms."""
+
+    content: bytes
+    etag: str
+    gzip: bytes
+    brotli: bytes
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All that is published, at one revision number."""
+
+    number: int
+    entries: Mapping[str, Entry]
+    apps: tuple[AppEntry, ...]
+    queries: Mapping[str, PublishedQuery]
+    sources: Mapping[int, OpenSource]
+    left_out: Mapping[str, str]
+    data_paths: Mapping[str, tuple[Entry, ...]]
+    option_paths: Mapping[str, tuple[Entry, ...]]
+    option_queries: Mapping[str, PublishedQuery]
+    named_groups: frozenset[str]
+    _routes: dict[tuple[str, frozenset[str]], Route] = field(default_factory=dict, compare=False)
+    # Tells the bytes of this snapshot from those of others.
+    _token: object = field(default_factory=object, compare=False)
+
+    def audience(self, groups: frozenset[str]) -> frozenset[str]:
+        """Reduce groups to those that make a difference."""
+        return groups & self.named_groups
+
+    def find(self, path: str, groups: frozenset[str]) -> Route:
+        """Return what a path means to callers with these groups; NotFound if nothing, or nothing they may see."""
+        key = (path, self.audience(groups))
+        route = self._routes.get(key)
+        if route is None:
+            route = self._find(path, key[1])
+            self._routes[key] = route
+        return route
+
+    def _find(self, path: str, groups: frozenset[str]) -> Route:
+        entries = [entry for entry in self.data_paths.get(path, ()) if entry.visible(groups)]
+        if entries:
+            return DataRoute(
+                entry=entries[0],
+                specs=merge(entry.specs for entry in entries),
+                query=self.queries.get(entries[0].query or ""),
+                stale_seconds=min(entry.stale_seconds for entry in entries),
+            )
+        if any(entry.visible(groups) for entry in self.option_paths.get(path, ())):
+            return OptionsRoute(self.option_queries[path])
+        raise NotFound(NOTHING_HERE)
+
+    def widgets_json(self, groups: frozenset[str]) -> dict[str, Any]:
+        """Return widgets.json for callers with these groups."""
+        return {entry.id: entry.definition for entry in self.entries.values() if entry.visible(groups)}
+
+    def apps_json(self, groups: frozenset[str]) -> list[Any]:
+        """Return apps.json for callers with these groups, without places of widgets they may not see."""
+        hidden = {entry.id for entry in self.entries.values() if not entry.visible(groups)}
+        apps = (_without(app.definition, hidden) for app in self.apps if app.visible(groups))
+        return [app for app in apps if app is not None]
+
+    def manifest(self, name: str, groups: frozenset[str]) -> Rendered:
+        """Return the bytes of a manifest (`widgets`, `apps` or `agents`) for callers with these groups."""
+        key = (self._token, name, self.audience(groups))
+        kept = _rendered.get(key)
+        return kept if kept is not None else self._render(key)
+
+    def _render(self, key: tuple[object, str, frozenset[str]]) -> Rendered:
+        _, name, groups = key
+        make = {"widgets": self.widgets_json, "apps": self.apps_json, "agents": lambda _groups: {}}
+        content = document.dump(make[name](groups))
+        etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        same = _rendered.get(etag)
+        rendered = same or Rendered(
+            content,
+            etag,
+            gzip.compress(content, GZIP_LEVEL, mtime=0),
+            brotli.compress(content, quality=BROTLI_LEVEL),
+        )
+        size = len(rendered.content) + len(rendered.gzip) + len(rendered.brotli)
+        # Audiences that see the same share the bytes: only the first one weighs.
+        _rendered.put(etag, rendered, size)
+        _rendered.put(key, rendered, 0)
+        return rendered
+
+
+_rendered: BoundedStore[Rendered] = BoundedStore(settings.WIDGETS_MANIFEST_CACHE_MB * MB)
+
+
+def current() -> Catalog:
+    """Return the snapshot that this process serves. Makes no query; raises Busy while there is none yet."""
+    return CATALOG.current()
+
+
+def check() -> None:
+    """Serve what has changed now, instead of at the next look of the watching thread."""
+    CATALOG.check()
+
+
+def _without(app: Mapping[str, Any], hidden: set[str]) -> Mapping[str, Any] | None:
+    """Return an app without some widgets; None if nothing of it is left to see."""
+    tabs = app.get("tabs")
+    if not hidden or not isinstance(tabs, dict):
+        return app
+    had = any(_layout(tab) for tab in tabs.values())
+    kept_tabs = {key: _keep(tab, "layout", "i", hidden) for key, tab in tabs.items()}
+    if had and not any(_layout(tab) for tab in kept_tabs.values()):
+        return None
+    groups = app.get("groups")
+    kept = [_without_members(group, hidden) for group in groups] if isinstance(groups, list) else groups
+    return {**app, "tabs": kept_tabs} | ({"groups": kept} if "groups" in app else {})
+
+
+def _layout(tab: object) -> list[Any]:
+    layout = tab.get("layout") if isinstance(tab, dict) else None
+    return layout if isinstance(layout, list) else []
+
+
+def _keep(tab: Any, key: str, name: str, hidden: set[str]) -> Any:
+    if not _layout(tab):
+        return tab
+    shown = [item for item in tab[key] if not (isinstance(item, dict) and item.get(name) in hidden)]
+    return {**tab, key: shown}
+
+
+def _without_members(group: Any, hidden: set[str]) -> Any:
+    members = group.get("widgetIds") if isinstance(group, dict) else None
+    if not isinstance(members, list):
+        return group
+    return {**group, "widgetIds": [member for member in members if member not in hidden]}
+
+
+def _compile(old: Catalog | None, number: int) -> Catalog:
+    """Compile the published state; what has not changed since `old` is taken over."""
+    left_out: dict[str, str] = {}
+    sources = _sources(old)
+    queries = _queries(old, sources)
+    entries = _entries(old, left_out)
+    apps = _apps(left_out)
+    option_queries = {query.options_path: query for query in queries.values()}
+    return Catalog(
+        number=number,
+        entries=entries,
+        apps=apps,
+        queries=queries,
+        sources=sources,
+        left_out=left_out,
+        data_paths=_by_path(entries.values(), lambda entry: {entry.path} if entry.path else set()),
+        option_paths=_by_path(entries.values(), lambda entry: entry.option_paths & option_queries.keys()),
+        option_queries=option_queries,
+        named_groups=frozenset().union(*(item.groups for item in entries.values()), *(app.groups for app in apps)),
+    )
+
+
+def _by_path(entries: Iterable[Entry], paths_of: Callable[[Entry], Iterable[str]]) -> dict[str, tuple[Entry, ...]]:
+    found: dict[str, tuple[Entry, ...]] = {}
+    for entry in entries:
+        for path in paths_of(entry):
+            found[path] = (*found.get(path, ()), entry)
+    return found
+
+
+def _sources(old: Catalog | None) -> dict[int, OpenSource]:
+    known = old.sources if old else {}
+    return {source.pk: open_source(source, known.get(source.pk)) for source in Source.objects.all()}
+
+
+def _queries(old: Catalog | None, sources: Mapping[int, OpenSource]) -> dict[str, PublishedQuery]:
+    known = {query.version: query for query in old.queries.values()} if old else {}
+    by_name = {source.settings[0]: source for source in sources.values()}
+    queries: dict[str, PublishedQuery] = {}
+    for version in _published(Query).values():
+        published = document.load(version.document)
+        source, kept = by_name.get(published["source"]), known.get(version.pk)
+        unchanged = kept is not None and kept.source == source and not kept.fault
+        queries[version.identifier] = kept if unchanged and kept else query_of(version.pk, published, source)
+    return queries
+
+
+def _entries(old: Catalog | None, left_out: dict[str, str]) -> dict[str, Entry]:
+    known = {entry.version: entry for entry in old.entries.values()} if old else {}
+    versions = _published(Widget, known)
+    entries: dict[str, Entry] = {}
+    for pk, version, groups in _rows(Widget):
+        try:
+            entry = known.get(version) or entry_of(version, versions[pk].document)
+        except DefinitionError as error:
+            left_out[f"widget {versions[pk].identifier}"] = str(error)
+            continue
+        if entry.id in entries:
+            left_out[f"widget {entry.id}"] = "Another published widget has the same id."
+            continue
+        entries[entry.id] = entry if entry.groups == groups else replace(entry, groups=groups)
+    return entries
+
+
+def _apps(left_out: dict[str, str]) -> tuple[AppEntry, ...]:
+    versions = _published(App)
+    apps = []
+    for pk, _, groups in _rows(App):
+        try:
+            apps.append(app_of(versions[pk].identifier, versions[pk].document, groups))
+        except DefinitionError as error:
+            left_out[f"app {versions[pk].identifier}"] = str(error)
+    return tuple(apps)
+
+
+def _rows(model: type[Widget] | type[App]) -> Iterable[tuple[int, int, frozenset[str]]]:
+    """Return (pk, published version, groups) of every published row, in order."""
+    groups: dict[int, set[str]] = {}
+    for pk, name in model.objects.filter(groups__isnull=False).values_list("pk", "groups__name"):
+        groups.setdefault(pk, set()).add(name)
+    rows = model.objects.filter(published__isnull=False).values_list("pk", "published_id")
+    return [(pk, version, frozenset(groups.get(pk, ()))) for pk, version in rows]
+
+
+def _published(model: Any, known: Iterable[int] = ()) -> dict[int, Version]:
+    """Return the published versions, but for those known already, by the primary key of their row."""
+    wanted = dict(model.objects.filter(published__isnull=False).values_list("published_id", "pk"))
+    fresh = Version.objects.in_bulk(wanted.keys() - set(known))
+    return {wanted[pk]: version for pk, version in fresh.items()}
+
+
+CATALOG: snapshots.Snapshot[Catalog] = snapshots.Snapshot(Revision.CATALOG, _compile)
+snapshots.each_round(CATALOG.check)
+# DuckDB's binding fills the screen with complaints about what is still open when the process ends.
+atexit.register(CATALOG.reset)

@@ -1,0 +1,235 @@
+"""Published documents, compiled: what a request needs of them, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from widgets_app.errors import DefinitionError, SourceFailed
+from widgets_app.manifest import contract, document
+from widgets_app.manifest.contract.endpoints import is_absolute, path_of
+from widgets_app.models import Source
+from widgets_app.parameters.types import ParameterSpec, flatten, specs_of
+from widgets_app.shapes.base import Shape, ShapeOptions
+from widgets_app.shapes.registry import shape_for
+from widgets_app.sources.base import Limits, PreparedQuery, SourceBackend
+from widgets_app.sources.limits import Slots
+from widgets_app.sources.registry import backend_class
+from widgets_app.sources.static import StaticQuery
+
+# What Workspace assumes where a widget has no staleTime.
+STALE_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A published widget."""
+
+    id: str
+    version: int
+    definition: Mapping[str, Any]
+    path: str | None
+    option_paths: frozenset[str]
+    specs: tuple[ParameterSpec, ...]
+    shape: Shape | None
+    options: ShapeOptions | None
+    query: str | None
+    data_key: str
+    stale_seconds: float
+    groups: frozenset[str] = frozenset()
+
+    def visible(self, groups: frozenset[str]) -> bool:
+        """Say whether callers with these groups may see it."""
+        return not self.groups or not self.groups.isdisjoint(groups)
+
+
+@dataclass(frozen=True, slots=True)
+class AppEntry:
+    """A published app."""
+
+    slug: str
+    definition: Mapping[str, Any]
+    groups: frozenset[str]
+
+    def visible(self, groups: frozenset[str]) -> bool:
+        """Say whether callers with these groups may see it."""
+        return not self.groups or not self.groups.isdisjoint(groups)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """A source that is ready for queries; it stays open across compilations for as long as it is unchanged."""
+
+    settings: tuple[Any, ...]
+    backend: SourceBackend | None
+    fault: str
+    limits: Limits
+    slots: Slots
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedQuery:
+    """A published query; `fault` says why it can't run, where it can't."""
+
+    name: str
+    version: int
+    text: str
+    source: OpenSource | None
+    limits: Limits
+    cache_seconds: float | None
+    options_path: str
+    prepared: PreparedQuery | None
+    fault: str
+
+    def ready(self) -> PreparedQuery:
+        """Return it ready to run; what failed when it was compiled, such as a missing file, may work by now."""
+        if self.prepared is not None:
+            return self.prepared
+        if self.source is None or self.source.backend is None:
+            raise SourceFailed(self.fault)
+        try:
+            return self.source.backend.prepare(self.text)
+        except DefinitionError as error:
+            raise SourceFailed(f'Query "{self.name}" can\'t run: {error}') from error
+
+
+def entry_of(version: int, text: str) -> Entry:
+    """Compile a widget's document. Raises DefinitionError when Workspace would refuse the whole file over it."""
+    published = document.load(text)
+    widget_id, definition = published["id"], published["definition"]
+    if finding := contract.breaks_entry(widget_id, definition):
+        raise DefinitionError(f"{finding.message} {finding.fix}")
+    data = definition.get("data")
+    shape = shape_for(effective_type(definition))
+    return Entry(
+        id=widget_id,
+        version=version,
+        definition=definition,
+        path=local_path(definition.get("endpoint")),
+        option_paths=_option_paths(definition),
+        specs=specs_of(definition.get("params")),
+        shape=shape,
+        options=_options(shape, published.get("shape")),
+        query=published.get("feeds", {}).get("rows"),
+        data_key=_text(data.get("dataKey")) if isinstance(data, dict) else "",
+        stale_seconds=_seconds(definition.get("staleTime")),
+    )
+
+
+def effective_type(definition: Mapping[str, Any]) -> str | None:
+    """Return what a definition counts as: its type, or the older key for it."""
+    kind = definition.get("type", definition.get("defaultViz"))
+    return kind if isinstance(kind, str) else None
+
+
+def _options(shape: Shape | None, options: object) -> ShapeOptions | None:
+    if shape is None:
+        return None
+    try:
+        return shape.Options.model_validate(options or {})
+    except ValidationError as error:
+        raise DefinitionError(f"Look: {first_fault(error)}") from None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _seconds(milliseconds: object) -> float:
+    usable = isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) and milliseconds >= 0
+    return milliseconds / 1000 if usable else STALE_SECONDS  # type: ignore[operator]  # checked the line above
+
+
+def _option_paths(definition: Mapping[str, Any]) -> frozenset[str]:
+    params = flatten(definition.get("params"))
+    fields = [field for param in params for field in flatten(param.get("inputParams"))]
+    paths = (local_path(param.get("optionsEndpoint")) for param in [*params, *fields])
+    return frozenset(path for path in paths if path)
+
+
+def local_path(endpoint: object) -> str | None:
+    """Return the path that an endpoint leads to on this backend, None if it leads elsewhere or nowhere."""
+    if not isinstance(endpoint, str) or is_absolute(endpoint):
+        return None
+    return path_of(endpoint) or None
+
+
+def app_of(slug: str, text: str, groups: frozenset[str]) -> AppEntry:
+    """Compile an app's document. Raises DefinitionError when Workspace would refuse the whole file over it."""
+    definition = document.load(text)["app"]
+    if finding := contract.breaks_app(definition):
+        raise DefinitionError(f"{finding.message} {finding.fix}")
+    return AppEntry(slug, definition, groups)
+
+
+def open_source(source: Source, known: OpenSource | None = None) -> OpenSource:
+    """Open a source, or keep the open one when the settings are the same."""
+    limits = Limits(seconds=source.seconds, rows=source.rows)
+    wanted = (source.name, source.kind, source.options, source.slots)
+    if known is not None and known.settings == wanted and known.backend is not None:
+        return OpenSource(wanted, known.backend, "", limits, known.slots)
+    try:
+        backend, fault = open_backend(source), ""
+    except DefinitionError as error:
+        backend, fault = None, str(error)
+    return OpenSource(wanted, backend, fault, limits, Slots(source.name, source.slots))
+
+
+def open_backend(source: Source) -> SourceBackend:
+    """Return the opened backend of a source; raises DefinitionError when it can't be opened."""
+    kind = backend_class(source.kind)
+    try:
+        options = kind.Options.model_validate(source.options or {})
+    except ValidationError as error:
+        raise DefinitionError(f"The source can't be opened: {first_fault(error)}") from None
+    return kind(source.name, options)
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first thing wrong with options, in one line."""
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+
+
+def query_of(version: int, published: Mapping[str, Any], source: OpenSource | None) -> PublishedQuery:
+    """Compile a query's document for its source; what keeps it from running becomes its fault."""
+    limits = source.limits if source else Limits()
+    try:
+        prepared, fault = _prepare(published, source), ""
+    except DefinitionError as error:
+        prepared, fault = None, f'Query "{published["name"]}" can\'t run: {error}'
+    return PublishedQuery(
+        name=published["name"],
+        version=version,
+        text=published["text"],
+        source=source,
+        limits=Limits(seconds=published["seconds"] or limits.seconds, rows=published["rows"] or limits.rows),
+        cache_seconds=published["cache_seconds"],
+        options_path=published["options_path"],
+        prepared=prepared,
+        fault=fault,
+    )
+
+
+def _prepare(published: Mapping[str, Any], source: OpenSource | None) -> PreparedQuery:
+    if published["source"] is None:
+        return StaticQuery(option_rows(published["choices"]))
+    if source is None:
+        raise DefinitionError(f'there is no source "{published["source"]}".')
+    if source.backend is None:
+        raise DefinitionError(source.fault)
+    return source.backend.prepare(published["text"])
+
+
+def option_rows(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return fixed options as rows with the columns that options have."""
+    return [{"value": choice.get("value"), "label": choice.get("label"), **_extra_info(choice)} for choice in choices]
+
+
+def _extra_info(choice: Mapping[str, Any]) -> dict[str, Any]:
+    info = choice.get("extraInfo")
+    known = info if isinstance(info, dict) else {}
+    return {name: known.get(name) for name in ("description", "rightOfDescription")}

@@ -1,0 +1,142 @@
+"""What is wrong with a definition: what Workspace would say, and what this backend knows about its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from widgets_app.compiled import effective_type, local_path, open_backend
+from widgets_app.errors import DefinitionError
+from widgets_app.manifest import contract, document
+from widgets_app.manifest.apps import definition as app_definition
+from widgets_app.manifest.contract import Finding
+from widgets_app.manifest.widgets import definition as widget_definition
+from widgets_app.models import App, Query, Source, Version, Widget
+from widgets_app.parameters.types import specs_of
+from widgets_app.shapes.registry import shape_for
+from widgets_app.sources.base import PreparedQuery
+
+Definitions = Mapping[str, Mapping[str, Any]]
+
+
+def widget_findings(widget: Widget) -> list[Finding]:
+    """Return everything that is to be said about a widget's draft, errors first."""
+    definition = widget_definition(widget)
+    findings = [
+        *contract.check_widget(widget.widget_id, definition),
+        *_same_name(widget),
+        *_shared_path(widget, definition),
+        *_feed(widget, definition),
+    ]
+    return in_order(findings)
+
+
+def app_findings(app: App) -> list[Finding]:
+    """Return everything that is to be said about an app's draft, errors first."""
+    return in_order(contract.check_app(app_definition(app), published_definitions()))
+
+
+def query_findings(query: Query) -> list[Finding]:
+    """Return everything that is to be said about a query's draft."""
+    try:
+        prepare(query.source, query.text)
+    except DefinitionError as error:
+        return [Finding("error", "query-text", "text", str(error), "Mend the text of the query.")]
+    return []
+
+
+def in_order(findings: list[Finding]) -> list[Finding]:
+    """Sort findings: errors, warnings, then the rest, each in the order of the definition."""
+    rank = {"error": 0, "warning": 1, "info": 2}
+    return sorted(findings, key=lambda finding: rank[finding.severity])
+
+
+def prepare(source: Source | None, text: str) -> PreparedQuery | None:
+    """Check the text of a query against its source; None for a fixed list. Raises DefinitionError."""
+    return open_backend(source).prepare(text) if source else None
+
+
+def published_definitions() -> Definitions:
+    """Return what widgets.json holds for somebody who may see everything."""
+    versions = Version.objects.filter(pk__in=Widget.objects.filter(published__isnull=False).values("published_id"))
+    return {version.identifier: document.load(version.document)["definition"] for version in versions}
+
+
+def _same_name(widget: Widget) -> Iterator[Finding]:
+    others = Widget.objects.filter(name=widget.name).exclude(pk=widget.pk)
+    if widget.name and (other := others.first()):
+        yield Finding(
+            "warning",
+            "name-twice",
+            "name",
+            f"The widget {other.widget_id} has the same name, and Excel finds widgets by name.",
+            "Give each widget a name of its own.",
+        )
+
+
+def _shared_path(widget: Widget, definition: Mapping[str, Any]) -> Iterator[Finding]:
+    path = local_path(definition.get("endpoint"))
+    if path is None:
+        return
+    if Query.objects.filter(options_path=path).exists():
+        yield _collision(path, "the options of a query")
+    for other in Widget.objects.exclude(pk=widget.pk).filter(endpoint__in=[path, f"/{path}"]):
+        if not _same_answer(widget, other):
+            yield _collision(path, f"the widget {other.widget_id}, which shows other data")
+
+
+def _collision(path: str, other: str) -> Finding:
+    return Finding(
+        "error",
+        "endpoint-shared",
+        "endpoint",
+        f'"{path}" is already the address of {other}: a request could not tell them apart.',
+        "Choose another endpoint, or give both widgets the same query, type and look.",
+    )
+
+
+def _same_answer(one: Widget, other: Widget) -> bool:
+    return _answer_of(one) == _answer_of(other)
+
+
+def _answer_of(widget: Widget) -> tuple[Any, ...]:
+    """Return what decides the answer besides the parameters."""
+    shape = shape_for(effective_type(widget_definition(widget)))
+    feeds = sorted(widget.feeds.values_list("role", "query_id"))
+    return type(shape), feeds, widget.shape or {}, widget.data_key
+
+
+def _feed(widget: Widget, definition: Mapping[str, Any]) -> Iterator[Finding]:
+    shape = shape_for(effective_type(definition))
+    feeds = list(widget.feeds.select_related("query__source"))
+    if shape is None:
+        return
+    options = shape.Options.model_validate(widget.shape or {})
+    if not feeds and shape.needs_rows(options):
+        yield Finding(
+            "warning",
+            "no-source",
+            "feeds",
+            "No query gives this widget its rows, so Workspace shows an error in it.",
+            "Choose a query on the Data tab.",
+        )
+    parameters = {spec.name for spec in specs_of(definition.get("params"))}
+    for feed in feeds:
+        yield from _placeholders(feed.query, parameters)
+
+
+def _placeholders(query: Query, parameters: set[str]) -> Iterator[Finding]:
+    try:
+        prepared = prepare(query.source, query.text)
+    except DefinitionError as error:
+        yield Finding("warning", "query-fault", "feeds", f'Query "{query.name}": {error}', "Mend the query.")
+        return
+    for name in prepared.placeholders if prepared else ():
+        if name not in parameters:
+            yield Finding(
+                "error",
+                "placeholder-without-parameter",
+                "params",
+                f'Query "{query.name}" needs a value for :{name}, but the widget has no parameter "{name}".',
+                f'Add a parameter "{name}", or take :{name} out of the query.',
+            )

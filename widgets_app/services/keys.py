@@ -1,0 +1,66 @@
+"""Issuing and revoking API keys."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.utils import timezone
+
+from widgets_app.authentication import make_secret
+from widgets_app.errors import DefinitionError
+from widgets_app.models import ApiKey
+
+
+@transaction.atomic
+def key_issue(
+    *,
+    name: str,
+    user: User | None = None,
+    groups: Iterable[Group] = (),
+    expires_at: datetime | None = None,
+    networks: Sequence[str] = (),
+) -> tuple[ApiKey, str]:
+    """Make a key; return it with its text, which can't be shown again. Raises DefinitionError."""
+    if not name.strip():
+        raise DefinitionError("Give the key a name: whose or what for it is.")
+    text, prefix, digest = make_secret()
+    key = ApiKey.objects.create(
+        name=name.strip(),
+        prefix=prefix,
+        digest=digest,
+        user=user,
+        expires_at=expires_at,
+        networks=clean_networks(networks) or None,
+    )
+    key.groups.set(groups)
+    return key, text
+
+
+def key_revoke(*, prefix: str) -> ApiKey:
+    """Revoke a key by its prefix, or by the text that begins with it. Raises DefinitionError."""
+    wanted = prefix.removeprefix("wk_").partition("_")[0]
+    try:
+        key = ApiKey.objects.get(prefix=wanted)
+    except ApiKey.DoesNotExist:
+        raise DefinitionError(f'There is no key with the prefix "{wanted}".') from None
+    if key.revoked_at is None:
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
+    return key
+
+
+def clean_networks(networks: Sequence[str]) -> list[str]:
+    """Return networks in their usual form; raises DefinitionError for what is none."""
+    cleaned = []
+    for network in networks:
+        try:
+            cleaned.append(str(ipaddress.ip_network(network.strip(), strict=False)))
+        except ValueError:
+            raise DefinitionError(
+                f'"{network}" is no network. Write an address such as 10.1.2.3, or a network such as 10.0.0.0/8.'
+            ) from None
+    return cleaned

@@ -1,0 +1,14 @@
+"""Addresses of the backend's own documents, and of data: every path that is not ours."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from widgets_app import documents, views
+
+urlpatterns = [
+    path("", views.RootView.as_view()),
+    *(path(name.removeprefix("/"), views.DocumentView.as_view(), {"path": name}) for name in documents.DOCUMENTS),
+    path("-/health", views.health),
+    re_path(r"^(?P<path>.+)$", views.DataView.as_view()),
+]
