@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from project.asgi import Dispatcher, application
+from tests.loopback import ask, raw, serving
+from widgets_app.authentication import KEYS
+from widgets_app.catalog import CATALOG
+
+WORKSPACE = "https://pro.openbb.co"
+
+
+def in_threads(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} in a thread".encode()]
+
+
+def broken(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    raise ValueError
+
+
+@pytest.fixture
+def _by_hand(settings) -> None:
+    """No watching thread, so that nothing is in memory until a test puts it there."""
+    settings.WIDGETS_CATALOG_CHECK_SECONDS = 0
+    settings.WIDGETS_OPEN = True
+
+
+@pytest.fixture
+def _loaded(_by_hand, db) -> Iterator[None]:
+    CATALOG.check()
+    KEYS.check()
+    yield
+    CATALOG.reset()
+    KEYS.reset()
+
+
+@pytest.mark.usefixtures("_loaded")
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_manifest_is_answered_without_django(method):
+    with serving(Dispatcher(broken)) as (port, _):
+        answer = ask(port, "/widgets.json", method, Origin=WORKSPACE)
+    assert (answer.status, answer.body) == (200, b"{}" if method == "GET" else b"")
+    assert answer.headers["Content-Length"] == "2"
+    assert answer.headers["Access-Control-Allow-Origin"] == WORKSPACE
+
+
+@pytest.mark.usefixtures("_loaded")
+def test_a_manifest_is_found_under_a_root_path():
+    with serving(Dispatcher(broken), root_path="/widgets") as (port, _):
+        assert ask(port, "/widgets.json").body == b"{}"
+
+
+@pytest.mark.usefixtures("_loaded")
+@pytest.mark.parametrize(("method", "path"), [("POST", "/widgets.json"), ("GET", "/prices"), ("OPTIONS", "/")])
+def test_everything_else_goes_to_django(method, path):
+    with serving(Dispatcher(in_threads)) as (port, _):
+        assert ask(port, path, method).body == f"{method} {path} in a thread".encode()
+
+
+@pytest.mark.usefixtures("_by_hand")
+def test_a_manifest_goes_to_django_while_nothing_is_in_memory():
+    CATALOG.reset()
+    with serving(Dispatcher(in_threads)) as (port, _):
+        assert ask(port, "/widgets.json").body == b"GET /widgets.json in a thread"
+
+
+@pytest.mark.usefixtures("_loaded")
+def test_a_fault_while_answering_from_memory_looks_like_any_error(settings, caplog):
+    del settings.WIDGETS_OPEN
+    with serving(Dispatcher(in_threads)) as (port, _):
+        answer = ask(port, "/widgets.json", Origin=WORKSPACE)
+    assert answer.status == 500
+    assert set(json.loads(answer.body)) == {"detail", "error"}
+    assert answer.headers["Access-Control-Allow-Origin"] == WORKSPACE
+    assert "WIDGETS_OPEN" in caplog.text
+
+
+@pytest.mark.usefixtures("_by_hand")
+def test_an_error_made_outside_django_has_the_shape_and_the_cors_headers():
+    with serving(Dispatcher(broken)) as (port, _):
+        answer = ask(port, "/prices", Origin=WORKSPACE)
+        stranger = ask(port, "/prices", Origin="https://elsewhere.example")
+    body = json.loads(answer.body)
+    assert (answer.status, answer.headers["Content-Type"]) == (500, "application/json")
+    assert body["detail"] == body["error"]
+    assert "\n" not in body["error"]
+    assert answer.headers["Access-Control-Allow-Origin"] == WORKSPACE
+    assert "Access-Control-Allow-Origin" not in stranger.headers
+
+
+@pytest.mark.usefixtures("_by_hand")
+def test_a_chunked_upload_is_told_how_to_come_back():
+    request = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving(Dispatcher(in_threads)) as (port, _), raw(port, request) as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 411 ")
+
+
+@pytest.mark.usefixtures("_by_hand")
+def test_websockets_are_refused_politely(caplog):
+    with serving(Dispatcher(in_threads)) as (port, _), pytest.raises(InvalidStatus) as refusal:
+        connect(f"ws://127.0.0.1:{port}/live")
+    assert refusal.value.response.status_code == 403
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.usefixtures("_by_hand")
+def test_the_application_starts_and_stops_with_its_server():
+    with serving(application, lifespan="on") as (port, _):
+        assert ask(port, "/", "TRACE").status == 405

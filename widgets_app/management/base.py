@@ -1,0 +1,25 @@
+"""What the project's commands have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from widgets_app.errors import DefinitionError, RequestError, one_line
+
+
+class OneLineCommand(BaseCommand):
+    """A command whose failures are told in one line on stderr, with an exit code other than 0."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command; raises CommandError for whatever its user can do something about."""
+        try:
+            return super().execute(*args, **options)
+        except DatabaseError as error:
+            raise CommandError(
+                one_line(f"The database can't be used: {str(error).rstrip('. ')}. Is it there? Then run: manage.py migrate")
+            ) from error
+        except (DefinitionError, RequestError, OSError) as error:
+            raise CommandError(one_line(str(error))) from error

@@ -1,0 +1,109 @@
+"""Issues an API key."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser, Group
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from widgets_app.authentication import HEADER
+from widgets_app.management.base import OneLineCommand
+from widgets_app.models import ApiKey
+from widgets_app.services.keys import key_issue
+
+UNITS = {"d": "days", "h": "hours"}
+SHOWN_NAMES = 10  # of users or groups that an error lists
+
+
+class Command(OneLineCommand):
+    """Makes a key; its text is shown this once."""
+
+    help = "Issues an API key. The key stands alone on the last line of the output; what it may do goes to stderr."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Take whose key it is and what limits it."""
+        parser.add_argument("name", help="whose or what for: Ana, Excel on the desk")
+        parser.add_argument("--user", help="owner: the key has the owner's groups and stops working with the owner")
+        parser.add_argument(
+            "--group", action="append", default=[], help="group whose widgets it may see; may be given several times"
+        )
+        parser.add_argument("--expires", help="90d, 12h, or the last day it works: 2026-12-31. Without it: never")
+        parser.add_argument(
+            "--network", action="append", default=[], help="network it works from, 10.0.0.0/8; may be given several times"
+        )
+
+    def handle(
+        self,
+        *args: Any,
+        name: str,
+        user: str | None,
+        group: Sequence[str],
+        expires: str | None,
+        network: Sequence[str],
+        **options: Any,
+    ) -> None:
+        """Issue the key, or nothing when anything of it is wrong."""
+        key, text = key_issue(
+            name=name,
+            user=_user(user) if user is not None else None,
+            groups=[_group(one) for one in group],
+            expires_at=expiry(expires, now=timezone.localtime()) if expires is not None else None,
+            networks=network,
+        )
+        self.stderr.write(_described(key, group), str)
+        self.stderr.write(f"Send it in the header {HEADER}. It is shown only this once:", str)
+        self.stdout.write(text)
+
+
+def expiry(text: str, *, now: datetime) -> datetime:
+    """Return when a key ends: so many days or hours from now, or the end of a day in the zone of `now`."""
+    if length := re.fullmatch(r"([0-9]{1,5})([dh])", text.strip()):
+        end = now + timedelta(**{UNITS[length[2]]: int(length[1])})
+    else:
+        try:
+            end = datetime.combine(date.fromisoformat(text.strip()), time.max, tzinfo=now.tzinfo)
+        except ValueError:
+            raise CommandError(f'"{text}" is no time to expire at. Write 90d, 12h or 2026-12-31.') from None
+    if end <= now:
+        raise CommandError(f'"{text}" is not in the future. Write 90d, 12h or a later day.')
+    return end
+
+
+def _user(username: str) -> AbstractBaseUser:
+    users = get_user_model()._default_manager
+    field = get_user_model().USERNAME_FIELD
+    found: AbstractBaseUser | None = users.filter(**{field: username}).first()
+    if found is None:
+        raise _unknown("user", username, users.order_by(field).values_list(field, flat=True))
+    return found
+
+
+def _group(name: str) -> Group:
+    found = Group.objects.filter(name=name).first()
+    if found is None:
+        raise _unknown("group", name, Group.objects.order_by("name").values_list("name", flat=True))
+    return found
+
+
+def _unknown(word: str, name: str, names: Any) -> CommandError:
+    there = ", ".join(names[:SHOWN_NAMES]) + (", …" if names.count() > SHOWN_NAMES else "")
+    known = f"There are: {there}." if there else "There is none yet."
+    return CommandError(f'There is no {word} "{name}". {known} Add {word}s in the admin.')
+
+
+def _described(key: ApiKey, groups: Sequence[str]) -> str:
+    until = timezone.localtime(key.expires_at).isoformat(" ", "seconds") if key.expires_at else "it is revoked"
+    parts = [
+        f"Key {key.name}, valid until {until}",
+        f"owner {key.user.get_username()}" if key.user else "",
+        f"groups {', '.join(groups)}" if groups else "",
+        f"from {', '.join(key.networks)} only" if key.networks else "",
+    ]
+    return "; ".join(filter(None, parts)) + "."

@@ -1,0 +1,33 @@
+"""Django's development server, on the ASGI application that production runs."""
+
+from __future__ import annotations
+
+import socketserver
+from typing import cast
+
+import uvicorn
+from django.conf import settings
+from django.contrib.staticfiles.management.commands import runserver
+from django.core.servers.basehttp import WSGIServer
+
+from project.asgi import Dispatcher
+from project.bridge import THREADS, WSGIApp
+from project.server import configure
+
+
+class Server(WSGIServer):
+    """Binds as Django's own server does, so that Django tells about a port in use; then uvicorn serves."""
+
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Serve until the process ends."""
+        threads = THREADS if isinstance(self, socketserver.ThreadingMixIn) else 1
+        app = Dispatcher(cast("WSGIApp", self.get_app()), threads=threads)
+        uvicorn.Server(configure(app, access_log=True)).run(sockets=[self.socket])
+
+
+class Command(runserver.Command):
+    """`runserver`, with live feeds and with the address of the settings."""
+
+    default_addr = settings.HOST
+    default_port = str(settings.PORT)
+    server_cls = Server

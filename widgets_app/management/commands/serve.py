@@ -1,0 +1,85 @@
+"""The production server."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.checks import Tags
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from uvicorn.supervisors import Multiprocess
+
+from project.server import configure, listen
+from widgets_app.errors import one_line
+
+# By name: every worker imports it for itself.
+APPLICATION = "project.asgi:application"
+
+
+class Command(BaseCommand):
+    """Checks that the project can be served, then serves it until it is told to stop."""
+
+    help = "Serves the backend in production, HTTP and live feeds on one port."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Take the address and the number of worker processes."""
+        parser.add_argument("--host", default=settings.HOST, help="address to listen on (%(default)s)")
+        parser.add_argument(
+            "--port", type=_port, default=settings.PORT, help="port to listen on (%(default)s)"
+        )
+        parser.add_argument("--workers", type=_workers, default=1, help="worker processes (%(default)s)")
+
+    def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> None:
+        """Serve; raises CommandError, in one line, for what would keep the server from working."""
+        self._check_database()
+        try:
+            listener = listen(host, port)
+        except OSError as error:
+            raise CommandError(str(error)) from None
+        name = f"[{host}]" if ":" in host else host
+        self.stdout.write(f"Serving on http://{name}:{port}/ with {workers} worker process(es).")
+        config = configure(APPLICATION, workers=workers)
+        with suppress(KeyboardInterrupt), listener:
+            if workers > 1:
+                Multiprocess(config, sockets=[listener]).run()
+            else:
+                uvicorn.Server(config).run(sockets=[listener])
+
+    def _check_database(self) -> None:
+        try:
+            self._check_migrated()
+            self.check(tags=[Tags.database], databases=[DEFAULT_DB_ALIAS])
+        except DatabaseError as error:
+            # Requests are told to come back, and are served as soon as the database is there.
+            self.stderr.write(one_line(f"The database can't be reached yet: {error}"))
+        finally:
+            connection.close()
+
+    def _check_migrated(self) -> None:
+        executor = MigrationExecutor(connection)
+        missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        if missing:
+            raise CommandError(f"The database lacks {missing} migration(s). Run: manage.py migrate")
+
+
+def _port(text: str) -> int:
+    return _number(text, least=1, most=65_535)
+
+
+def _workers(text: str) -> int:
+    return _number(text, least=1, most=256)
+
+
+def _number(text: str, *, least: int, most: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number from {least} to {most}')
+    return number
