@@ -60,7 +60,5 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        reason = error.strerror or error
-        raise OSError(
-            f"Can't listen on {host} port {port}: {reason}. Choose another with --host and --port."
-        ) from None
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise OSError(f"Can't listen on {host} port {port}: {reason}. Choose another with --host and --port.") from None

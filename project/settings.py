@@ -6,6 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from project import environment as env
 
@@ -159,9 +160,13 @@ REST_FRAMEWORK = {
 UNFOLD = {
     "SITE_TITLE": "Widgets backend",
     "SITE_HEADER": "Widgets backend",
-    "SITE_SYMBOL": "dashboard",
+    "SITE_SUBHEADER": "for OpenBB Workspace",
+    "SITE_SYMBOL": "widgets",
+    "SITE_URL": None,
     "SHOW_HISTORY": True,
     "COMMAND": {"search_models": True},
+    "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "widgets_app.admin.navigation.sidebar"},
+    "STYLES": [lambda _request: static("widgets_app/admin.css")],
 }
 
 LOGGING = {

@@ -114,3 +114,10 @@ def test_websockets_are_refused_politely(caplog):
 def test_the_application_starts_and_stops_with_its_server():
     with serving(application, lifespan="on") as (port, _):
         assert ask(port, "/", "TRACE").status == 405
+
+
+@pytest.mark.usefixtures("_loaded")
+def test_a_foreign_host_name_is_left_for_django_to_refuse():
+    with serving(Dispatcher(in_threads)) as (port, _):
+        assert ask(port, "/widgets.json", Host="evil.example").body == b"GET /widgets.json in a thread"
+        assert ask(port, "/widgets.json", Host=f"localhost:{port}").body == b"{}"

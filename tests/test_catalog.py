@@ -154,8 +154,8 @@ def test_widgets_on_one_path_have_the_parameters_of_those_a_caller_sees(
     other = define_widget("two", params=[{"paramName": "b", "value": "y"}, {"paramName": "c"}], **same)
     other.groups.add(Group.objects.create(name="Desk"))
     refresh()
-    few = catalog.current().find("shared", NOBODY)
-    all_of_them = catalog.current().find("shared", frozenset({"Desk"}))
+    few: Any = catalog.current().find("shared", NOBODY)
+    all_of_them: Any = catalog.current().find("shared", frozenset({"Desk"}))
     assert [(spec.name, spec.default) for spec in few.specs] == [("a", "1"), ("b", "x")]
     assert [(spec.name, spec.default) for spec in all_of_them.specs] == [("a", "1"), ("b", None), ("c", None)]
 

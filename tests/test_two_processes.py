@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -95,6 +96,10 @@ def status(port: int, path: str, key: str) -> int:
     return ask(port, path, X_API_KEY=key).status
 
 
+def health_says(word: bytes, port: int) -> bool:
+    return word in ask(port, "/-/health").body
+
+
 def name(port: int, key: str) -> bytes:
     return ask(port, "/widgets.json", X_API_KEY=key).body
 
@@ -132,13 +137,13 @@ def test_both_serve_on_while_the_database_is_away_and_say_so(
     try:
         administer(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}'")
         for port in ports:
-            eventually(lambda port=port: b"stale" in ask(port, "/-/health").body)
+            eventually(partial(health_says, b"stale", port))
             assert status(port, "/widgets.json", key) == 200
             assert status(port, "/note", key) == 200
     finally:
         administer(f'ALTER DATABASE "{DATABASE}" ALLOW_CONNECTIONS true')
     for port in ports:
-        eventually(lambda port=port: b'"ok"' in ask(port, "/-/health").body)
+        eventually(partial(health_says, b'"ok"', port))
 
 
 def test_a_process_that_starts_without_its_database_waits_for_it(environment: dict[str, str], key: str) -> None:

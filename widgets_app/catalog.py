@@ -118,6 +118,12 @@ class Catalog:
         apps = (_without(app.definition, hidden) for app in self.apps if app.visible(groups))
         return [app for app in apps if app is not None]
 
+    def _document(self, name: str, groups: frozenset[str]) -> Any:
+        if name == "widgets":
+            return self.widgets_json(groups)
+        # There are no agents here; Workspace asks all the same.
+        return self.apps_json(groups) if name == "apps" else {}
+
     def manifest(self, name: str, groups: frozenset[str]) -> Rendered:
         """Return the bytes of a manifest (`widgets`, `apps` or `agents`) for callers with these groups."""
         key = (self._token, name, self.audience(groups))
@@ -126,8 +132,7 @@ class Catalog:
 
     def _render(self, key: tuple[object, str, frozenset[str]]) -> Rendered:
         _, name, groups = key
-        make = {"widgets": self.widgets_json, "apps": self.apps_json, "agents": lambda _groups: {}}
-        content = document.dump(make[name](groups))
+        content = document.dump(self._document(name, groups))
         etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         same = _rendered.get(etag)
         rendered = same or Rendered(

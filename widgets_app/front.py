@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import orjson
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
 
 from widgets_app import cors, documents, exceptions
 
@@ -22,10 +25,18 @@ def answer(
     if found is None:
         return None
     sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    if not _known_host(sent.get("host", "")):
+        return None  # Django refuses it
     document = documents.answer(found, query, sent, address)
     length = ("Content-Length", str(len(document.content)))
     answered = with_cors([*document.headers, length], sent.get("origin"))
     return document.status, answered, document.content if method == "GET" else b""
+
+
+@lru_cache(maxsize=256)
+def _known_host(host: str) -> bool:
+    """Say whether ALLOWED_HOSTS has a Host header's name: otherwise a foreign name may lead here."""
+    return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
 
 
 def refuse(headers: Iterable[tuple[bytes, bytes]], status: int, text: str) -> Answer:

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from widgets_app import documents, serving
-from widgets_app.authentication import KeyAuthentication
+from widgets_app.authentication import QUERY_NAME, KeyAuthentication
 from widgets_app.catalog import CATALOG
 from widgets_app.permissions import HasCaller
 from widgets_app.serving import Served
@@ -35,7 +35,10 @@ class DataView(WidgetsView):
     def get(self, request: Request, path: str) -> HttpResponse:
         """Answer from the spine."""
         caller: Any = request.user
-        return respond(serving.serve(path, dict(request.GET.lists()), caller))
+        query = dict(request.GET.lists())
+        # A key in the query is for us alone: no widget's parameter may receive it.
+        query.pop(QUERY_NAME, None)
+        return respond(serving.serve(path, query, caller))
 
 
 class DocumentView(WidgetsView):

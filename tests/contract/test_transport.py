@@ -156,6 +156,12 @@ def test_the_key_may_come_as_bearer_or_in_the_query(widget: None, key: str, path
     assert Client().get(path, headers={"Authorization": "Basic dTpw"}).status_code == 401
 
 
+def test_a_key_in_the_query_never_reaches_a_widget(key: str, define_query: Define, define_widget: Define) -> None:
+    define_query("echo", "select :api_key as got")
+    define_widget("echo", query="echo", params=[{"paramName": "api_key", "value": "nothing"}])
+    assert Client().get(f"/echo?api_key={key}").json() == [{"got": "nothing"}]
+
+
 def test_the_query_form_can_be_switched_off(widget: None, key: str, settings: Any) -> None:
     settings.WIDGETS_QUERY_KEY = False
     assert Client().get(f"/prices?api_key={key}").status_code == 401

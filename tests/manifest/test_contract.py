@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.manifest.definitions import APP, ASK, CARD, FILES, FORM, LIVE, PAGE, TRAMS, WIDGETS
-from widgets_app.manifest import vocabulary
+from widgets_app import vocabulary
 from widgets_app.manifest.contract import (
     BREAKING,
     Finding,

@@ -48,7 +48,8 @@ def _objects(old: dict[str, Any], new: dict[str, Any], where: str) -> Iterator[C
         else:
             yield from changes(old[key], new[key], place)
     both_old, both_new = [k for k in old if k in new], [k for k in new if k in old]
-    if both_old != both_new and (where == "tabs" or where.endswith(".tabs") or any(key.startswith("[") for key in both_old)):
+    ordered = where.endswith("tabs") or any(key.startswith("[") for key in both_old)
+    if ordered and both_old != both_new:
         yield Change("moved", where, show(both_old), show(both_new))
 
 

@@ -77,7 +77,7 @@ def holds(target: Any, value: Any) -> bool:
 
 def _in_range(target: models.Field[Any, Any], value: int) -> bool:
     bits = 63 if isinstance(target, models.BigIntegerField) else 31
-    return -(2**bits) <= value < 2**bits
+    return -(1 << bits) <= value < 1 << bits
 
 
 def _holds_text(target: Any, value: str) -> bool:

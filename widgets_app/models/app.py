@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 
-from widgets_app.manifest import vocabulary
+from widgets_app import vocabulary
 from widgets_app.models.fields import JSONTextField
 from widgets_app.models.ordering import Listed, Ordered
 from widgets_app.models.revision import Published

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from widgets_app.manifest import vocabulary
+from widgets_app import vocabulary
 from widgets_app.models.fields import JSONTextField
 from widgets_app.models.ordering import Ordered
 from widgets_app.models.widget import Widget

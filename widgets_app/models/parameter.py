@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from widgets_app.manifest import vocabulary
+from widgets_app import vocabulary
 from widgets_app.models.fields import JSONTextField
 from widgets_app.models.ordering import Ordered
 from widgets_app.models.query import Query

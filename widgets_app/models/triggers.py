@@ -104,7 +104,7 @@ def _events(table: Tracked, changed: str) -> list[tuple[str, str, str]]:
 
 def _move(revision: str) -> str:
     return (
-        "INSERT INTO widgets_app_revision (name, number) VALUES "
+        "INSERT INTO widgets_app_revision (name, number) VALUES "  # noqa: S608  names of our own
         f"({revision}, 1) ON CONFLICT (name) DO UPDATE SET number = widgets_app_revision.number + 1"
     )
 

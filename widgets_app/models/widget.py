@@ -7,7 +7,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from widgets_app.manifest import vocabulary
+from widgets_app import vocabulary
 from widgets_app.models.fields import JSONTextField
 from widgets_app.models.ordering import Listed
 from widgets_app.models.query import Query

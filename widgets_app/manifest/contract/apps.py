@@ -28,7 +28,7 @@ from widgets_app.manifest.contract.findings import (
 )
 from widgets_app.manifest.contract.groups import check_groups
 from widgets_app.manifest.contract.layout import check_layout, is_known, placements_of
-from widgets_app.manifest.vocabulary import MCP_AUTH_TYPES
+from widgets_app.vocabulary import MCP_AUTH_TYPES
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "description": "text",

@@ -24,7 +24,7 @@ from widgets_app.manifest.contract.findings import (
     warning,
 )
 from widgets_app.manifest.contract.rendering import check_rendering, emitted_param
-from widgets_app.manifest.vocabulary import (
+from widgets_app.vocabulary import (
     ALIGN,
     CELL_DATA_TYPES,
     CHART_DATA_TYPES,

@@ -24,7 +24,7 @@ from widgets_app.manifest.contract.findings import (
     warning,
     wrong_kind,
 )
-from widgets_app.manifest.vocabulary import CHART_TYPES, SPARKLINE_DIRECTIONS, SPARKLINE_TYPES, words
+from widgets_app.vocabulary import CHART_TYPES, SPARKLINE_DIRECTIONS, SPARKLINE_TYPES, words
 
 _CHART_VIEW_KINDS: Final[Mapping[str, Kind]] = {
     "enabled": "flag",

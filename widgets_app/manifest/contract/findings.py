@@ -10,7 +10,7 @@ from functools import cache
 from typing import Literal, Protocol, TypeGuard
 
 from widgets_app.errors import one_line
-from widgets_app.manifest.vocabulary import Choices, words
+from widgets_app.vocabulary import Choices, words
 
 Severity = Literal["error", "warning", "info"]
 Kind = Literal["text", "flag", "number", "list", "object"]

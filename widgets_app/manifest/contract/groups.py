@@ -28,7 +28,7 @@ from widgets_app.manifest.contract.layout import Placement, is_known
 from widgets_app.manifest.contract.parameters import params_of
 from widgets_app.manifest.contract.values import options_source
 from widgets_app.manifest.contract.widgets import widget_type
-from widgets_app.manifest.vocabulary import GROUP_TYPES
+from widgets_app.vocabulary import GROUP_TYPES
 
 _KEYS: Final = frozenset({"name", "type", "paramName", "widgetIds", "defaultValue"})
 _LEGACY: Final = {"groupById": "paramName"}

@@ -26,7 +26,7 @@ from widgets_app.manifest.contract.findings import (
 from widgets_app.manifest.contract.grid import COLUMNS
 from widgets_app.manifest.contract.state import check_state, check_state_fits
 from widgets_app.manifest.contract.widgets import WIDGET_ID
-from widgets_app.manifest.vocabulary import BUILT_IN_WIDGET, BUILT_IN_WIDGET_PREFIX
+from widgets_app.vocabulary import BUILT_IN_WIDGET, BUILT_IN_WIDGET_PREFIX
 
 # Least values of the four numbers that place a widget.
 _LEAST: Final[Mapping[str, int]] = {"x": 0, "y": 0, "w": 1, "h": 1}

@@ -28,7 +28,7 @@ from widgets_app.manifest.contract.findings import (
     warning,
 )
 from widgets_app.manifest.contract.values import check_default, check_options
-from widgets_app.manifest.vocabulary import (
+from widgets_app.vocabulary import (
     FORM_FIELD_TYPES,
     LEGACY_FORM_FIELD_TYPES,
     PARAMETER_ROLES,

@@ -22,7 +22,7 @@ from widgets_app.manifest.contract.findings import (
     under,
     warning,
 )
-from widgets_app.manifest.vocabulary import (
+from widgets_app.vocabulary import (
     ACTION_TYPES,
     COLOR_CONDITIONS,
     RENDER_FNS,

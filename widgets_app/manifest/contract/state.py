@@ -25,7 +25,7 @@ from widgets_app.manifest.contract.findings import (
 from widgets_app.manifest.contract.parameters import params_of
 from widgets_app.manifest.contract.values import as_text, as_texts, is_given, is_multi, option_values
 from widgets_app.manifest.contract.widgets import widget_type
-from widgets_app.manifest.vocabulary import SHADOWS, STATE_CHART_TYPES
+from widgets_app.vocabulary import SHADOWS, STATE_CHART_TYPES
 
 # Pixels, from and to.
 STYLE_LIMITS: Final[Mapping[str, tuple[int, int]]] = {

@@ -40,7 +40,7 @@ from widgets_app.manifest.contract.findings import (
 from widgets_app.manifest.contract.grid import check_grid
 from widgets_app.manifest.contract.parameters import FILE_SELECTOR, check_params, params_of
 from widgets_app.manifest.contract.schedules import check_schedule
-from widgets_app.manifest.vocabulary import (
+from widgets_app.vocabulary import (
     DEFAULT_WIDGET_TYPE,
     LEGACY_WIDGET_TYPES,
     WIDGET_TYPES,
