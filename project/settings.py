@@ -167,6 +167,10 @@ UNFOLD = {
     "COMMAND": {"search_models": True},
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "widgets_app.admin.navigation.sidebar"},
     "STYLES": [lambda _request: static("widgets_app/admin.css")],
+    "SCRIPTS": [lambda _request: static("widgets_app/admin.js")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("widgets_app/favicon.svg")}
+    ],
 }
 
 LOGGING = {
@@ -176,6 +180,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         "widgets_app": {"handlers": ["console"], "level": "INFO"},
+        "project": {"handlers": ["console"], "level": "INFO"},
         # Every refused request would be a line; the request log is for that.
         "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False},
     },

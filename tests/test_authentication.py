@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -106,6 +107,7 @@ def test_last_use_is_written_down_later_and_only_once_in_a_while(monkeypatch: py
     key, text = key_issue(name="Ana")
     refresh()
     assert status(text) == 200
+    monkeypatch.setattr(authentication, "_written_at", time.monotonic())
     authentication.write_last_use()
     assert ApiKey.objects.get(pk=key.pk).last_used_at is None
     monkeypatch.setattr(authentication, "LAST_USE_SECONDS", -1.0)

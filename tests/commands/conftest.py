@@ -16,6 +16,14 @@ import pytest
 from tests.loopback import PATIENCE, ask, eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# A deployment's own, whatever the test run itself was given.
+DEFAULTS = {
+    "DJANGO_SETTINGS_MODULE": "project.settings",
+    "WIDGETS_CATALOG_CHECK_SECONDS": "1",
+    "DATABASE_URL": "",
+    "CACHE_URL": "",
+    "PYTHONUNBUFFERED": "1",
+}
 
 
 class Command:
@@ -26,10 +34,7 @@ class Command:
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env=os.environ
-            | {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "project.settings"}
-            | {"WIDGETS_CATALOG_CHECK_SECONDS": "1"}
-            | environment,
+            env=os.environ | DEFAULTS | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

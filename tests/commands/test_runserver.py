@@ -44,6 +44,17 @@ def test_a_port_in_use_is_told_in_one_line_and_ends_it(manage, home):
     assert "Traceback" not in command.output
 
 
+def test_a_database_that_is_away_is_told_in_one_line(manage, tmp_path):
+    port = free_port()
+    away = f"postgres://somebody:secret@127.0.0.1:{free_port()}/nothing"
+    command = manage("runserver", "--noreload", str(port), home=tmp_path, DATABASE_URL=away)
+    command.wait_until_it_serves(port)
+    command.stop()
+    assert "The database can't be reached yet: " in command.output
+    assert "Traceback" not in command.output
+    assert "secret" not in command.output
+
+
 def test_an_edit_is_served_without_a_restart(manage, home, editable):
     port = free_port()
     environment = {"PYTHONPATH": str(editable.parent), "DJANGO_SETTINGS_MODULE": "edited_settings"}

@@ -9,10 +9,12 @@ import uvicorn
 from django.conf import settings
 from django.contrib.staticfiles.management.commands import runserver
 from django.core.servers.basehttp import WSGIServer
+from django.db import DatabaseError
 
 from project.asgi import Dispatcher
 from project.bridge import THREADS, WSGIApp
 from project.server import configure
+from widgets_app.errors import one_line
 
 
 class Server(WSGIServer):
@@ -31,3 +33,10 @@ class Command(runserver.Command):
     default_addr = settings.HOST
     default_port = str(settings.PORT)
     server_cls = Server
+
+    def check_migrations(self) -> None:
+        """Say that migrations are missing; without its database the server starts all the same."""
+        try:
+            super().check_migrations()
+        except DatabaseError as error:
+            self.stderr.write(one_line(f"The database can't be reached yet: {error}"))

@@ -9,19 +9,20 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 from django.core.checks import Tags
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from uvicorn.supervisors import Multiprocess
 
 from project.server import configure, listen
 from widgets_app.errors import one_line
+from widgets_app.management.base import OneLineCommand
 
 # By name: every worker imports it for itself.
 APPLICATION = "project.asgi:application"
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     """Checks that the project can be served, then serves it until it is told to stop."""
 
     help = "Serves the backend in production, HTTP and live feeds on one port."
@@ -29,18 +30,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take the address and the number of worker processes."""
         parser.add_argument("--host", default=settings.HOST, help="address to listen on (%(default)s)")
-        parser.add_argument(
-            "--port", type=_port, default=settings.PORT, help="port to listen on (%(default)s)"
-        )
+        parser.add_argument("--port", type=_port, default=settings.PORT, help="port to listen on (%(default)s)")
         parser.add_argument("--workers", type=_workers, default=1, help="worker processes (%(default)s)")
 
     def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> None:
         """Serve; raises CommandError, in one line, for what would keep the server from working."""
         self._check_database()
-        try:
-            listener = listen(host, port)
-        except OSError as error:
-            raise CommandError(str(error)) from None
+        listener = listen(host, port)
         name = f"[{host}]" if ":" in host else host
         self.stdout.write(f"Serving on http://{name}:{port}/ with {workers} worker process(es).")
         config = configure(APPLICATION, workers=workers)
