@@ -6,7 +6,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from pathlib import Path
 
 import pytest
 import time_machine
@@ -15,11 +14,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from tests.commands.conftest import DEFAULTS, ROOT
 from tests.conftest import refresh
 from tests.loopback import PATIENCE
 from widgets_app.models import ApiKey
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 NO_NETWORK = '"desk" is no network. Write an address such as 10.1.2.3, or a network such as 10.0.0.0/8.'
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -122,10 +121,9 @@ def test_a_length_of_time_has_a_bound():
 
 def test_a_process_prints_the_key_to_stdout_and_faults_to_stderr(home):
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {"DJANGO_SETTINGS_MODULE": "project.settings", "WIDGETS_HOME": str(home)}
         return subprocess.run(
-            [sys.executable, "manage.py", "issue_key", *arguments],
-            cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=PATIENCE,
+            [sys.executable, "manage.py", "issue_key", *arguments], cwd=ROOT,
+            env=os.environ | DEFAULTS | {"WIDGETS_HOME": str(home)}, capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
 
     issued = run("Ana", "--expires", "90d")

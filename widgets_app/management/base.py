@@ -18,8 +18,9 @@ class OneLineCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except DatabaseError as error:
+            reason = str(error).rstrip(". \n")
             raise CommandError(
-                one_line(f"The database can't be used: {str(error).rstrip('. ')}. Is it there? Then run: manage.py migrate")
+                one_line(f"The database can't be used: {reason}. If it is new, run: manage.py migrate")
             ) from error
         except (DefinitionError, RequestError, OSError) as error:
             raise CommandError(one_line(str(error))) from error

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser, Group
+from django.contrib.auth.models import Group, User
 from django.core.management.base import CommandError
 from django.utils import timezone
 
@@ -36,7 +35,10 @@ class Command(OneLineCommand):
         )
         parser.add_argument("--expires", help="90d, 12h, or the last day it works: 2026-12-31. Without it: never")
         parser.add_argument(
-            "--network", action="append", default=[], help="network it works from, 10.0.0.0/8; may be given several times"
+            "--network",
+            action="append",
+            default=[],
+            help="network it works from, 10.0.0.0/8; may be given several times",
         )
 
     def handle(
@@ -76,12 +78,10 @@ def expiry(text: str, *, now: datetime) -> datetime:
     return end
 
 
-def _user(username: str) -> AbstractBaseUser:
-    users = get_user_model()._default_manager
-    field = get_user_model().USERNAME_FIELD
-    found: AbstractBaseUser | None = users.filter(**{field: username}).first()
+def _user(username: str) -> User:
+    found = User.objects.filter(username=username).first()
     if found is None:
-        raise _unknown("user", username, users.order_by(field).values_list(field, flat=True))
+        raise _unknown("user", username, User.objects.order_by("username").values_list("username", flat=True))
     return found
 
 

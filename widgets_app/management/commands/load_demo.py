@@ -17,6 +17,9 @@ class Command(OneLineCommand):
         """Load, and say what was made and what was left alone."""
         loaded = demo_load()
         if loaded.made:
-            self.stdout.write(f"Made and published: {', '.join(loaded.made)}.")
+            self.stdout.write("Made and published:")
+        for words, names in loaded.made.items():
+            self.stdout.write(f"  {words}: {', '.join(names)}")
         if loaded.kept:
-            self.stdout.write(f"Left alone, since they exist already: {', '.join(loaded.kept)}.")
+            kept = ", ".join(f"{len(names)} {words}" for words, names in loaded.kept.items())
+            self.stdout.write(f"Left alone, since they exist already: {kept}.")

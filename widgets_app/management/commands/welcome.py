@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -46,18 +46,18 @@ class Command(OneLineCommand):
 
 def _login(kept: Kept) -> str:
     """Return the login of an administrator, made if there is none; or what to do where it isn't known."""
-    users: Any = get_user_model()._default_manager
-    if not users.filter(is_superuser=True).exists():
-        if users.filter(username=ADMIN).exists():
-            return f'"{ADMIN}" may not administer, and nobody else does. Make an administrator: manage.py createsuperuser'
-        kept |= {"username": ADMIN, "password": secrets.token_urlsafe(12)}
-        users.create_superuser(username=kept["username"], password=kept["password"])
-    name = kept.get("username", "")
-    user = users.filter(username=name, is_active=True).first()
-    if user and user.check_password(kept.get("password", "")):
-        return f"{name} / {kept['password']}"
-    other = name if user else users.filter(is_superuser=True).earliest("pk").get_username()
-    return f"{other}, with the password you know. Set another: manage.py changepassword {other}"
+    if not User.objects.filter(is_superuser=True).exists():
+        if User.objects.filter(username=ADMIN).exists():
+            return f'"{ADMIN}" is no administrator, and nobody else is. Make one: manage.py createsuperuser'
+        kept.update(username=ADMIN, password=secrets.token_urlsafe(12))
+        User.objects.create_superuser(username=kept["username"], password=kept["password"])
+    user = User.objects.filter(username=kept.get("username", ""), is_superuser=True).first()
+    if user is None:
+        name = User.objects.filter(is_superuser=True).earliest("pk").get_username()
+        return f"{name}, whose password is not kept here. Set another: manage.py changepassword {name}"
+    if not (user.is_active and user.check_password(kept.get("password", ""))):
+        return f"{user}, changed since it was shown. Set a password: manage.py changepassword {user}"
+    return f"{user} / {kept['password']}"
 
 
 def _header(kept: Kept) -> str:
@@ -86,7 +86,8 @@ def _note(path: Path, shown: str, kept: Kept) -> str:
     secret = [name for name in ("password", "key") if kept.get(name) and kept[name] in shown]
     if not secret:
         return ""
-    return f"  The {' and the '.join(secret)} are also in {path},\n  which only you can read. Delete it when you have noted them.\n\n"
+    what = " and the ".join(secret)
+    return f"  Also in {path}, which only you can read.\n  Delete it when you have noted the {what}.\n\n"
 
 
 def _block(login: str, header: str, note: str) -> str:

@@ -1,0 +1,102 @@
+"""Data from Python: decorate a function in a module named `widgets.py` of any installed app.
+
+    from widgets_app.functions import data_function
+
+    @data_function
+    def prices(ticker: str, days: int = 30) -> list[dict[str, object]]:
+        return [...]
+
+A query of a Python source names the function in its text; the arguments are the query's placeholders. An argument
+named `caller` gets a mapping that tells who asks (name, user, groups) and is not a placeholder. The function may
+return rows (dicts), one dict, text, None, a data frame or an Arrow table, and may raise `widgets_app.errors.BadRequest`
+to say what is wrong with a value.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from django.utils.module_loading import autodiscover_modules
+
+from widgets_app.errors import DefinitionError
+
+CALLER = "caller"
+MODULE = "widgets"
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+_FUNCTIONS: dict[str, DataFunction] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class DataFunction:
+    """A registered function: `defaults` has the names of its arguments with their defaults, `caller` left out."""
+
+    name: str
+    function: Callable[..., object]
+    defaults: Mapping[str, Any]
+    wants_caller: bool
+
+    def __call__(self, values: Mapping[str, Any], caller: Mapping[str, Any]) -> object:
+        """Call with the values given; an argument whose value is None gets its default, if it has one."""
+        given = {name: self._value(name, values[name]) for name in self.defaults}
+        return self.function(**given, **({CALLER: caller} if self.wants_caller else {}))
+
+    def _value(self, name: str, value: Any) -> Any:
+        default = self.defaults[name]
+        return default if value is None and default is not inspect.Parameter.empty else value
+
+
+@overload
+def data_function(function: Function, /) -> Function: ...
+@overload
+def data_function(name: str, /) -> Callable[[Function], Function]: ...
+def data_function(first: Function | str, /) -> Function | Callable[[Function], Function]:
+    """Register a function under its own name, or under the name given: `@data_function("fx")`.
+
+    Raises DefinitionError for a name that is taken and for a function that can't be called with named values.
+    """
+    if not isinstance(first, str):
+        return _register(first.__name__, first)
+    name = first
+    return lambda function: _register(name, function)
+
+
+def autodiscover() -> None:
+    """Import the module `widgets` of every installed app that has one."""
+    autodiscover_modules(MODULE)
+
+
+def functions() -> dict[str, DataFunction]:
+    """Return every registered function by its name."""
+    return dict(_FUNCTIONS)
+
+
+def _register(name: str, function: Function) -> Function:
+    known = _FUNCTIONS.get(name)
+    if known is not None and known.function is not function:
+        where = f"{known.function.__module__} and {function.__module__}"
+        raise DefinitionError(f'Two functions are registered as "{name}", in {where}. Give one another name.')
+    _FUNCTIONS[name] = _described(name, function)
+    return function
+
+
+def _described(name: str, function: Callable[..., object]) -> DataFunction:
+    if (
+        not inspect.isfunction(function)
+        or inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(function)
+    ):
+        raise DefinitionError(f'"{name}" can\'t be registered: only plain functions can, written with "def".')
+    parameters = inspect.signature(function).parameters
+    for parameter in parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise DefinitionError(
+                f'"{name}" can\'t be registered: its argument "{parameter}" can\'t be given by name. '
+                "Write each argument out, without * and /."
+            )
+    defaults = {key: parameter.default for key, parameter in parameters.items() if key != CALLER}
+    return DataFunction(name, function, defaults, CALLER in parameters)
