@@ -123,7 +123,7 @@ def test_revoking_twice_keeps_the_first_time() -> None:
     assert key_revoke(prefix=f"wk_{key.prefix}").revoked_at == first
 
 
-@pytest.mark.parametrize("wrong", [{"name": " "}, {"name": "a", "networks": ["10.0.0.0/99"]}])
+@pytest.mark.parametrize("wrong", [{"name": " "}, {"name": "x" * 256}, {"name": "a", "networks": ["10.0.0.0/99"]}])
 def test_a_key_that_makes_no_sense_is_not_issued(wrong: dict[str, Any]) -> None:
     with pytest.raises(DefinitionError):
         key_issue(**wrong)

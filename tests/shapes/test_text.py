@@ -40,8 +40,12 @@ def test_values_are_not_searched_for_placeholders() -> None:
     assert text(frame({"a": "{b}", "b": "x"}), text="{a}") == "{b}"
 
 
-def test_columns_without_rows_and_nulls_are_dashes() -> None:
-    assert text(frame(calls="number"), text="{calls} calls") == f"{NO_VALUE} calls"
+def test_a_template_without_rows_says_that_there_is_no_data() -> None:
+    assert text(frame(calls="number"), text="{calls} calls") == "No data for these settings."
+
+
+def test_nulls_are_dashes() -> None:
+    assert text(frame({"calls": None}), text="{calls} calls") == f"{NO_VALUE} calls"
     assert text(None, Ask(params={"port": None}), text="{port}") == NO_VALUE
 
 

@@ -14,6 +14,8 @@ from widgets_app.authentication import make_secret
 from widgets_app.errors import DefinitionError
 from widgets_app.models import ApiKey
 
+NAME_LENGTH = 255
+
 
 @transaction.atomic
 def key_issue(
@@ -25,8 +27,8 @@ def key_issue(
     networks: Sequence[str] = (),
 ) -> tuple[ApiKey, str]:
     """Make a key; return it with its text, which can't be shown again. Raises DefinitionError."""
-    if not name.strip():
-        raise DefinitionError("Give the key a name: whose or what for it is.")
+    if not name.strip() or len(name.strip()) > NAME_LENGTH:
+        raise DefinitionError(f"Give the key a name of 1 to {NAME_LENGTH} characters: whose or what for it is.")
     text, prefix, digest = make_secret()
     key = ApiKey.objects.create(
         name=name.strip(),

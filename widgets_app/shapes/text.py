@@ -59,7 +59,7 @@ class Text(Shape):
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the text, several rows joined by blank lines; SourceFailed for an unknown column."""
         chosen = cast(TextOptions, options)
-        text = fill(chosen.text, _values(frame, ask)) if chosen.text else _from_rows(frame, chosen)
+        text = _from_template(frame, chosen, ask) if chosen.text else _from_rows(frame, chosen)
         return json_body(orjson.dumps(text), ask.data_key)
 
 
@@ -79,6 +79,11 @@ def _values(frame: Frame | None, ask: Ask) -> dict[str, Any]:
     columns = {column.name: None for column in frame.columns} if frame else {}
     first = next(iter(frame.rows()), {}) if frame else {}
     return columns | dict(ask.params) | first
+
+
+def _from_template(frame: Frame | None, options: TextOptions, ask: Ask) -> str:
+    has_data = frame is None or frame.row_count > 0
+    return fill(options.text, _values(frame, ask)) if has_data else options.empty
 
 
 def _from_rows(frame: Frame | None, options: TextOptions) -> str:
