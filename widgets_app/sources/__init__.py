@@ -1,0 +1,7 @@
+"""Where data comes from. Importing this package registers the kinds of sources there are."""
+
+from __future__ import annotations
+
+from widgets_app.sources import files, python
+
+__all__ = ["files", "python"]

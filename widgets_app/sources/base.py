@@ -1,0 +1,79 @@
+"""What a kind of source is: a class that prepares the text of a query once and runs it many times."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from widgets_app.sources.frame import Frame, FrameColumn
+
+
+class SourceOptions(BaseModel):
+    """The settings of one source; a subclass per kind gives the admin its form and its validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may take: `seconds` of time, `rows` of result, `bytes` of JSON."""
+
+    seconds: float = 30.0
+    rows: int = 100_000
+    bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Call:
+    """One run of a query on behalf of somebody.
+
+    `caller` is who asks (name, user, groups) for functions that want to know. A backend appends to `on_cancel` what
+    stops its work early; the runner calls all of it, possibly several times, when the time limit is reached.
+    """
+
+    caller: Mapping[str, Any] = field(default_factory=dict)
+    on_cancel: list[Callable[[], None]] = field(default_factory=list)
+
+
+class PreparedQuery(ABC):
+    """A query whose text was checked: `placeholders` are the names it takes, in order of first use."""
+
+    placeholders: tuple[str, ...]
+    # Whether the result depends on who asks, and so may not be shared between callers.
+    uses_caller: bool = False
+
+    @abstractmethod
+    def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
+        """Run with exactly the values of `placeholders` and return at most `limits.rows` rows.
+
+        Raises SourceFailed with one line for the caller; whatever else a driver raises is treated as that too.
+        """
+
+    def columns(self) -> tuple[FrameColumn, ...]:
+        """Return the columns of the result without running it, or nothing where that can't be known."""
+        return ()
+
+    def fingerprint(self) -> str:
+        """Return a text that changes when the data below has visibly changed, so that kept results are left."""
+        return ""
+
+
+class SourceBackend(ABC):
+    """One kind of source, opened with the options of one Source record. Thread-safe."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    help: ClassVar[str]
+    Options: ClassVar[type[SourceOptions]] = SourceOptions
+
+    def __init__(self, name: str, options: SourceOptions) -> None:
+        self.name = name
+        self.options = options
+
+    @abstractmethod
+    def prepare(self, text: str) -> PreparedQuery:
+        """Check the text and return it ready to run; raises DefinitionError in one line that says what to mend."""

@@ -1,0 +1,358 @@
+"""The source kind "files": SQL over a folder of CSV, TSV, JSON and Parquet files, each file a table."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from django.conf import settings
+from duckdb.sqltypes import DuckDBPyType
+from pydantic import Field, field_validator
+
+from widgets_app.errors import DefinitionError, SourceFailed
+from widgets_app.sources import duckdb_errors, folder, placeholders
+from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend, SourceOptions
+from widgets_app.sources.folder import Folder, OpenFolder
+from widgets_app.sources.frame import Frame, FrameColumn
+from widgets_app.sources.json_sql import (
+    LARGE_INTEGER,
+    OTHER_TYPES,
+    column_type,
+    is_loose,
+    repaired,
+    select_json,
+)
+from widgets_app.sources.registry import register
+from widgets_app.sources.rows import frame_from_json
+
+logger = logging.getLogger("widgets_app.sources")
+
+# The largest file that is taken in.
+MAX_FILE_BYTES = 512 * 1024 * 1024
+MAX_NAME = 100
+# Uploads wait here to be checked; a hidden folder holds no tables.
+INCOMING = ".incoming"
+# Rows fetched at a time: one vector of DuckDB.
+BATCH = 2048
+
+_HINT = "Only a SELECT can be used."
+_HINTS = {"MULTI": "Name the values of a PIVOT: pivot t on x in ('a', 'b') using sum(y)."}
+
+Cursor = duckdb.DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the rows of a query are written as JSON, for one opened folder and the types its columns have."""
+
+    opened: int
+    sql: str
+    limit: int
+    names: tuple[str, ...]
+    kinds: tuple[DuckDBPyType, ...]
+    guarded: bool
+    wide: bool = False
+
+    def compiled(self, cursor: Cursor) -> CompiledPlan:
+        """Return it as a statement that is parsed already."""
+        text = select_json(self.sql, self.names, self.kinds, limit=self.limit, wide=self.wide, guarded=self.guarded)
+        return CompiledPlan(
+            plan=self,
+            statement=cursor.extract_statements(text)[0],
+            columns=_columns(self.names, self.kinds),
+            loose=any(map(is_loose, self.kinds)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPlan:
+    """A plan that is ready to run."""
+
+    plan: Plan
+    statement: duckdb.Statement
+    columns: tuple[FrameColumn, ...]
+    loose: bool
+
+    def read(self, cursor: Cursor, values: Mapping[str, Any] | None, limits: Limits) -> Frame:
+        """Run it; DuckDB makes no more rows than the limits let through."""
+        cursor.execute(self.statement, values)
+        return frame_from_json(_batches(cursor, self.loose), self.columns, limits)
+
+
+def _batches(cursor: Cursor, loose: bool) -> Iterator[list[bytes]]:
+    while batch := cursor.fetchmany(BATCH):
+        if loose:
+            yield [repaired(row) if suspect else row for row, suspect in batch]
+        else:
+            yield list(chain.from_iterable(batch))
+
+
+def _columns(names: Iterable[str], kinds: Iterable[DuckDBPyType]) -> tuple[FrameColumn, ...]:
+    return tuple(FrameColumn(name, column_type(kind)) for name, kind in zip(names, kinds, strict=True))
+
+
+class FilesQuery(PreparedQuery):
+    """One SELECT over the tables of a folder."""
+
+    def __init__(self, source: str, watched: Folder, template: placeholders.Template) -> None:
+        self.placeholders = template.names
+        self._source = source
+        self._folder = watched
+        self._sql = template.render(lambda name: f"${name}")
+        # Inside brackets a statement that changes data can't stand, not even in a WITH.
+        self._wrapped = f"select * from (\n{self._sql}\n) as q"  # noqa: S608  an author's text, checked below
+        self._plan: CompiledPlan | None = None
+
+    def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
+        """Run it on the newest state of the folder, with values bound by name."""
+        opened = self._folder.opened()
+        cursor = opened.connection.cursor()
+        call.on_cancel.append(lambda: _interrupt(cursor))
+        bound = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        try:
+            return self._read(opened, cursor, bound or None, limits)
+        except duckdb.Error as error:
+            logger.warning('A query of the source "%s" failed: %s', self._source, error)
+            if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+                # After one of these DuckDB refuses everything else.
+                self._folder.drop(opened)
+            raise SourceFailed(f"The query failed: {self._explained(error, opened, skipped=None)}") from error
+        finally:
+            cursor.close()
+
+    def columns(self) -> tuple[FrameColumn, ...]:
+        """Return the columns as they are with every placeholder empty, nothing if DuckDB can't tell them then."""
+        try:
+            with self._folder.opened().connection.cursor() as cursor:
+                return _columns(*self._described(cursor, dict.fromkeys(self.placeholders) or None))
+        except (duckdb.Error, SourceFailed):
+            return ()
+
+    def fingerprint(self) -> str:
+        """Return a text that differs when the files do."""
+        return self._folder.listing().fingerprint
+
+    def check(self) -> None:
+        """Raise DefinitionError unless the text is exactly one read that the tables there are can answer."""
+        opened = self._folder.opened()
+        prefix = "prepare checked as select * from (\n"
+        with opened.connection.cursor() as cursor:
+            try:
+                self._check_statement(cursor)
+            except duckdb.Error as error:
+                raise DefinitionError(self._explained(error, opened)) from error
+            try:
+                cursor.execute(f"{prefix}{self._sql}\n) as q")
+            except duckdb.Error as error:
+                raise DefinitionError(self._explained(error, opened, skipped=len(prefix))) from error
+
+    def _check_statement(self, cursor: Cursor) -> None:
+        statements = cursor.extract_statements(self._sql)
+        if not statements:
+            raise DefinitionError("The query is empty. Write a SELECT.")
+        if len(statements) > 1:
+            raise DefinitionError(f"The query has {len(statements)} statements. Leave one SELECT.")
+        kind = statements[0].type.name
+        if kind != "SELECT":
+            raise DefinitionError(f"The query is not a plain read but {kind}. {_HINTS.get(kind, _HINT)}")
+        if foreign := statements[0].named_parameters - set(self.placeholders):
+            names = ", ".join(sorted(foreign))
+            raise DefinitionError(f"The query has parameters that can't be filled: {names}. Write them as :name.")
+
+    def _described(
+        self, cursor: Cursor, values: Mapping[str, Any] | None
+    ) -> tuple[tuple[str, ...], tuple[DuckDBPyType, ...]]:
+        try:
+            relation = cursor.sql(self._wrapped, params=values)
+        except duckdb.Error:
+            # This tells more of what is wrong with the text, if that is what it is.
+            cursor.execute(f"prepare checked as {self._wrapped}")
+            raise
+        return tuple(relation.columns), tuple(relation.types)
+
+    def _read(self, opened: OpenFolder, cursor: Cursor, values: Mapping[str, Any] | None, limits: Limits) -> Frame:
+        compiled = self._plan
+        limit = limits.rows + 1
+        if compiled is None or (compiled.plan.opened, compiled.plan.limit) != (opened.number, limit):
+            compiled = self._planned(cursor, values, opened.number, limit)
+        while True:
+            try:
+                return compiled.read(cursor, values, limits)
+            except duckdb.Error as error:
+                compiled = self._mended(compiled.plan, error, cursor, values)
+
+    def _planned(self, cursor: Cursor, values: Mapping[str, Any] | None, opened: int, limit: int) -> CompiledPlan:
+        names, kinds = self._described(cursor, values)
+        # The types of the columns may depend on the values.
+        guarded = bool(self.placeholders)
+        return self._kept(Plan(opened, self._sql, limit, names, kinds, guarded), cursor)
+
+    def _kept(self, plan: Plan, cursor: Cursor) -> CompiledPlan:
+        self._plan = plan.compiled(cursor)
+        return self._plan
+
+    def _mended(
+        self, plan: Plan, error: duckdb.Error, cursor: Cursor, values: Mapping[str, Any] | None
+    ) -> CompiledPlan:
+        """Return the plan without the assumption that didn't hold; raises the error when that isn't its cause."""
+        message = duckdb_errors.details(error)["exception_message"]
+        if message == LARGE_INTEGER and not plan.wide:
+            return self._kept(replace(plan, wide=True), cursor)
+        if message != OTHER_TYPES and not isinstance(error, duckdb.BinderException):
+            raise error
+        names, kinds = self._described(cursor, values)
+        if (names, kinds) == (plan.names, plan.kinds):
+            raise error
+        return self._kept(replace(plan, names=names, kinds=kinds), cursor)
+
+    def _explained(self, error: duckdb.Error, opened: OpenFolder, *, skipped: int | None = 0) -> str:
+        """Say what is wrong and where; `skipped` bytes stand before the text, None where places mean nothing."""
+        if isinstance(error, duckdb.InterruptException):
+            return "it was stopped."
+        found = duckdb_errors.details(error)
+        if found.get("type") == "Table" and found.get("error_subtype") == "MISSING_ENTRY":
+            return opened.missing(found.get("name", ""))
+        if "must be at the top level" in found["exception_message"]:
+            return "The query changes data or writes a file. Only a SELECT can be used."
+        where = "" if skipped is None else duckdb_errors.place(error, self._sql, skipped=skipped)
+        return where + duckdb_errors.summary(error).replace(f"{opened.path}{os.sep}", "")
+
+
+def _interrupt(cursor: Cursor) -> None:
+    # The work may have ended, and its cursor been closed, a moment ago.
+    with suppress(duckdb.ConnectionException):
+        cursor.interrupt()
+
+
+class FilesOptions(SourceOptions):
+    """Where the files are."""
+
+    folder: str = Field(
+        default="",
+        title="Folder",
+        description="Folder inside the state folder's files/ that holds the data, such as market/daily. "
+        "Empty: the name of the source.",
+    )
+
+    @field_validator("folder")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        parts = Path(value.strip()).parts
+        if any(part.startswith(".") or part == os.sep for part in parts):
+            raise ValueError("name a folder below files/, without .. and without a slash at the start")
+        return "/".join(parts)
+
+
+@register
+class FilesBackend(SourceBackend):
+    """A folder of files, queried with DuckDB's SQL."""
+
+    kind = "files"
+    label = "Files (CSV, TSV, JSON, Parquet)"
+    help = (
+        "SQL over a folder of files: sales.csv is the table sales. Placeholders such as :ticker take values. "
+        "A changed file is seen within a second or two."
+    )
+    Options = FilesOptions
+
+    def __init__(self, name: str, options: SourceOptions) -> None:
+        super().__init__(name, options)
+        chosen = options.folder if isinstance(options, FilesOptions) else ""
+        self.path = base_folder() / (chosen or re.sub(r"[^\w-]", "_", name))
+        self._folder = folder.watched(self.path)
+
+    def prepare(self, text: str) -> FilesQuery:
+        """Check the text against the tables there are."""
+        query = FilesQuery(self.name, self._folder, placeholders.find(text, dialect="duckdb"))
+        try:
+            query.check()
+        except SourceFailed as error:
+            raise DefinitionError(str(error)) from error
+        return query
+
+    def look_again(self) -> None:
+        """Have the next query see the files there are now."""
+        self._folder.look_again()
+
+
+def base_folder() -> Path:
+    """Return the folder that holds one folder per source."""
+    return Path(settings.WIDGETS_FILES)
+
+
+def check_file(path: Path) -> None:
+    """Read a file to its end as the table it would become; raises DefinitionError in one line if it can't be one."""
+    _check_suffix(path.name)
+    with folder.scratch() as connection:
+        folder.load(connection, path, "checked")
+        try:
+            connection.execute("select bit_xor(hash(checked)) from checked").fetchall()
+        except duckdb.Error as error:
+            raise DefinitionError(f"{path.name} is damaged: {duckdb_errors.summary(error)}") from error
+
+
+def store_file(backend: FilesBackend, name: str, chunks: Iterable[bytes]) -> str:
+    """Take in an uploaded file, checked before it replaces one of the same name; returns the name of its table.
+
+    Raises DefinitionError for a file that is too large, that can't be a table, or whose table comes from another file.
+    """
+    target = backend.path / _clean(name)
+    _refuse_twin(backend.path, target.name)
+    incoming = backend.path / INCOMING
+    incoming.mkdir(parents=True, exist_ok=True)
+    # Its own name, as messages about the file should tell it.
+    waiting = incoming / secrets.token_hex(8) / target.name
+    waiting.parent.mkdir()
+    try:
+        _write(waiting, chunks)
+        check_file(waiting)
+        os.replace(waiting, target)
+    finally:
+        waiting.unlink(missing_ok=True)
+        waiting.parent.rmdir()
+    backend.look_again()
+    return folder.table_name(target.name)
+
+
+def _clean(name: str) -> str:
+    base = re.split(r"[/\\]", name)[-1].strip()
+    _check_suffix(base)
+    stem, suffix = Path(base).stem, Path(base).suffix.lower()
+    return re.sub(r"[^\w-]", "_", stem)[:MAX_NAME] + suffix
+
+
+def _check_suffix(name: str) -> None:
+    if not name.lower().endswith(folder.SUFFIXES) or name.lower() in folder.SUFFIXES:
+        kinds = ", ".join(folder.SUFFIXES)
+        raise DefinitionError(f'"{name}" can\'t be a table. Use a file whose name ends in one of {kinds}.')
+
+
+def _refuse_twin(path: Path, name: str) -> None:
+    table = folder.table_name(name).lower()
+    for other in path.iterdir() if path.is_dir() else ():
+        taken = other.suffix.lower() in folder.SUFFIXES and folder.table_name(other.name).lower() == table
+        if taken and other.name != name:
+            raise DefinitionError(f'The table "{table}" comes from {other.name} already. Rename one of the files.')
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
+    size = 0
+    with path.open("xb") as file:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > MAX_FILE_BYTES:
+                raise DefinitionError(
+                    f"{path.name} is larger than {MAX_FILE_BYTES // 1024**2} MB. Send less, or Parquet."
+                )
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())

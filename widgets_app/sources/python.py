@@ -1,0 +1,91 @@
+"""The source kind "python": functions that developers registered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import close_old_connections
+
+from widgets_app import functions
+from widgets_app.errors import DefinitionError, RequestError, SourceFailed
+from widgets_app.sources import placeholders
+from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend
+from widgets_app.sources.frame import Frame
+from widgets_app.sources.registry import register
+from widgets_app.sources.rows import frame_from_rows
+
+logger = logging.getLogger("widgets_app.sources")
+
+# How tables of other libraries hand out their rows: Polars and DuckDB, Arrow, pandas.
+_ROWS_OF_TABLES = (("to_dicts", ()), ("to_pylist", ()), ("to_dict", ("records",)))
+
+
+class PythonQuery(PreparedQuery):
+    """One call of a registered function."""
+
+    def __init__(self, function: functions.DataFunction) -> None:
+        self.function = function
+        self.placeholders = tuple(function.defaults)
+        self.uses_caller = function.wants_caller
+
+    def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
+        """Call the function. A RequestError that it raises is passed on, anything else becomes SourceFailed."""
+        # Work in threads of our own gets no clean-up of database connections from Django.
+        close_old_connections()
+        try:
+            return frame_from_rows(_rows(self.function(values, call.caller)), limits)
+        except RequestError:
+            raise
+        except Exception as error:
+            logger.exception('The function "%s" failed', self.function.name)
+            raise SourceFailed(
+                f'The function "{self.function.name}" failed: {type(error).__name__}: {error}'
+            ) from error
+        finally:
+            close_old_connections()
+
+
+@register
+class PythonBackend(SourceBackend):
+    """Registered functions; the text of a query is the name of one."""
+
+    kind = "python"
+    label = "Python functions"
+    help = (
+        "Functions that developers registered with @data_function in a module named widgets.py. "
+        "The text of a query is the name of a function; its arguments are the placeholders."
+    )
+
+    def prepare(self, text: str) -> PythonQuery:
+        """Look the function up by its name."""
+        known = functions.functions()
+        name = text.strip()
+        if name not in known:
+            there = ", ".join(sorted(known)) or "none yet"
+            raise DefinitionError(f'There is no function "{name}". Functions: {there}.')
+        placeholders.check_names(known[name].defaults)
+        return PythonQuery(known[name])
+
+
+def _rows(result: object) -> Iterable[Mapping[Any, Any]]:
+    if result is None:
+        return ()
+    if isinstance(result, str):
+        return ({"text": result},)
+    if isinstance(result, Mapping):
+        return (result,)
+    for method, arguments in _ROWS_OF_TABLES:
+        if callable(rows := getattr(result, method, None)):
+            return _checked(rows(*arguments))
+    return _checked(result)
+
+
+def _checked(rows: object) -> Iterable[Mapping[Any, Any]]:
+    if not isinstance(rows, Iterable) or isinstance(rows, bytes):
+        raise TypeError(f"it returned {type(rows).__name__}; return a list of dicts, a dict, text or a data frame")
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise TypeError(f"it returned rows of type {type(row).__name__}; return dicts")
+        yield row

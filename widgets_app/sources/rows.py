@@ -1,0 +1,154 @@
+"""Rows to Frames: the one place where rows become strict JSON within the limits."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import enum
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import accumulate, islice
+from numbers import Number
+from typing import Any
+
+import orjson
+
+from widgets_app.errors import SourceFailed
+from widgets_app.sources.base import Limits
+from widgets_app.sources.frame import ColumnType, Frame, FrameColumn
+
+# Beyond this a JavaScript reader rounds: larger integers are sent as text.
+MAX_SAFE_INTEGER = 2**53 - 1
+
+_OPTIONS = orjson.OPT_STRICT_INTEGER | orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+
+# Missing values of pandas, which is not imported here.
+_MISSING = frozenset({"NAType", "NaTType"})
+
+_KINDS: dict[type, ColumnType] = {
+    str: "text",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    Decimal: "number",
+    datetime.datetime: "datetime",
+    datetime.date: "date",
+    dict: "object",
+    list: "object",
+    tuple: "object",
+    set: "object",
+    frozenset: "object",
+}
+
+
+def frame_from_json(batches: Iterable[Sequence[bytes]], columns: tuple[FrameColumn, ...], limits: Limits) -> Frame:
+    """Return a Frame of rows that are JSON objects already; reads no further than the limits need."""
+    rows: list[bytes] = []
+    size = 1
+    for batch in batches:
+        rows += batch
+        size += sum(map(len, batch)) + len(batch)
+        if len(rows) > limits.rows or size > limits.bytes:
+            break
+    count = min(len(rows), limits.rows)
+    if size > limits.bytes:
+        ends = accumulate(len(row) + 1 for row in rows)
+        count = min(count, sum(1 + end <= limits.bytes for end in ends))
+    return Frame(_array(rows[:count]), columns, count, truncated=count < len(rows))
+
+
+def _array(rows: list[bytes]) -> bytes:
+    if not rows:
+        return b"[]"
+    # The brackets go on single rows, so that the whole is copied once.
+    rows[0] = b"[" + rows[0]
+    rows[-1] += b"]"
+    return b",".join(rows)
+
+
+def frame_from_rows(rows: Iterable[Mapping[Any, Any]], limits: Limits) -> Frame:
+    """Return a Frame of Python rows; they share the union of their keys, and what a row lacks is null.
+
+    NaN and infinities become null, integers beyond 2^53 and bytes (as base64) text, decimals numbers, dates and times
+    ISO text. Raises SourceFailed naming the column and the type of a value that has no JSON form.
+    """
+    kept = [{str(key): value for key, value in row.items()} for row in islice(rows, limits.rows + 1)]
+    names = dict.fromkeys(name for row in kept for name in row)
+    columns = tuple(FrameColumn(name, _kind(row.get(name) for row in kept)) for name in names)
+    encoded = (_encoded({name: row.get(name) for name in names}) for row in kept)
+    return frame_from_json(([row] for row in encoded), columns, limits)
+
+
+def _kind(values: Iterable[Any]) -> ColumnType:
+    types = {type(value) for value in values} - {type(None)}
+    kinds = {_kind_of(one) for one in types}
+    if kinds == {"date", "datetime"}:
+        return "datetime"
+    if len(kinds) == 1:
+        return kinds.pop()
+    return "object" if "object" in kinds else "text"
+
+
+def _kind_of(one: type) -> ColumnType:
+    known: ColumnType = next((_KINDS[base] for base in one.__mro__ if base in _KINDS), "text")
+    return "number" if known == "text" and issubclass(one, Number) else known
+
+
+def _encoded(row: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(row, default=_plain, option=_OPTIONS)
+    except orjson.JSONEncodeError:
+        return orjson.dumps({name: _fragment(name, value) for name, value in row.items()})
+
+
+def _fragment(column: str, value: Any) -> orjson.Fragment:
+    try:
+        return orjson.Fragment(orjson.dumps(_narrow(value), default=lambda one: _narrow(_plain(one)), option=_OPTIONS))
+    except orjson.JSONEncodeError as error:
+        raise SourceFailed(
+            f'The column "{column}" has a value of type {type(value).__name__} that can\'t be sent as JSON '
+            f"({error.__cause__ or error}). Return text, numbers, booleans, dates, lists or dicts."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """Return a JSON form of a value that orjson doesn't know."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value)) if value.is_finite() else None
+    if isinstance(value, set | frozenset):
+        return list(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode()
+    if type(value).__name__ in _MISSING:
+        return None
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return str(value)
+    return _converted(value)
+
+
+def _converted(value: Any) -> Any:
+    """Return numpy scalars, mappings and sequences as the Python values they stand for."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    for name in ("tolist", "item"):
+        if callable(convert := getattr(value, name, None)):
+            return convert()
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def _narrow(value: Any) -> Any:
+    """Return the value without what orjson refuses: integers that JavaScript would round, times with a zone."""
+    if isinstance(value, enum.Enum):
+        return _narrow(value.value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if abs(value) <= MAX_SAFE_INTEGER else str(value)
+    if isinstance(value, Mapping):
+        return {key: _narrow(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_narrow(item) for item in value]
+    if isinstance(value, datetime.time):
+        return value.isoformat()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
