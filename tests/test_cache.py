@@ -75,6 +75,14 @@ def test_a_result_is_made_again_when_its_time_is_over() -> None:
     assert len(made) == 2
 
 
+def test_a_result_is_not_older_than_the_one_who_asks_calls_fresh() -> None:
+    with time_machine.travel(0, tick=False) as clock:
+        first = cache.frame("key", seconds=3600, make=make_frame)
+        clock.shift(61)
+        assert cache.frame("key", seconds=3600, make=make_frame) is first
+        assert cache.frame("key", seconds=60, make=make_frame) is not first
+
+
 def ask_together(make: Any, callers: int = 20) -> list[Any]:
     """Have many threads ask for one cold result; return what each got."""
     results: list[Any] = []

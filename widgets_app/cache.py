@@ -140,7 +140,8 @@ def frame(key: str, *, seconds: float, make: Callable[[], Frame]) -> Frame:
     if seconds <= 0:
         return make()
     kept: Frame | None = _guarded(lambda: results.get(key))
-    if kept is not None:
+    # Another widget on the same query may have kept it for longer than this one calls fresh.
+    if kept is not None and time.time() - kept.made_at < seconds:
         return kept
     with _running_lock:
         running = _running.get(key)

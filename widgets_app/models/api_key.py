@@ -11,7 +11,7 @@ from widgets_app.models.fields import JSONTextField
 
 
 class ApiKey(models.Model):
-    """A key, of which only the first part is kept in clear, and a keyed hash of the rest."""
+    """A key, of which only the first part is kept in clear, and a hash of the rest."""
 
     name = models.CharField(max_length=255, help_text="Whose or what for: Ana, Excel on the desk.")
     prefix = models.CharField(max_length=16, unique=True, editable=False)

@@ -53,7 +53,7 @@ class Parameter(Ordered):
         "default",
         null=True,
         blank=True,
-        help_text="Used when nothing is sent. Dates may be relative: $currentDate-1w (h, d, b, w, M, q, y).",
+        help_text="Used when nothing is sent. Dates may be relative: $currentDate-1w (h, d, w, M, y).",
     )
     show = models.BooleanField(null=True, blank=True, help_text="No: hidden from users, but still sent.")
     optional = models.BooleanField(
