@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from widgets_app.compiled import effective_type, local_path, open_backend
+from pydantic import ValidationError
+
+from widgets_app import catalog
+from widgets_app.compiled import effective_type, first_fault, local_path, open_source
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract, document
 from widgets_app.manifest.apps import definition as app_definition
@@ -14,7 +18,7 @@ from widgets_app.manifest.widgets import definition as widget_definition
 from widgets_app.models import App, Query, Source, Version, Widget
 from widgets_app.parameters.types import specs_of
 from widgets_app.shapes.registry import shape_for
-from widgets_app.sources.base import PreparedQuery
+from widgets_app.sources.base import PreparedQuery, SourceBackend
 
 Definitions = Mapping[str, Mapping[str, Any]]
 
@@ -25,7 +29,7 @@ def widget_findings(widget: Widget) -> list[Finding]:
     findings = [
         *contract.check_widget(widget.widget_id, definition),
         *_same_name(widget),
-        *_shared_path(widget, definition),
+        *_shared_path(widget),
         *_feed(widget, definition),
     ]
     return in_order(findings)
@@ -53,7 +57,15 @@ def in_order(findings: list[Finding]) -> list[Finding]:
 
 def prepare(source: Source | None, text: str) -> PreparedQuery | None:
     """Check the text of a query against its source; None for a fixed list. Raises DefinitionError."""
-    return open_backend(source).prepare(text) if source else None
+    return backend_of(source).prepare(text) if source else None
+
+
+def backend_of(source: Source) -> SourceBackend:
+    """Return a source ready for queries: the one that serves if it has the same settings. Raises DefinitionError."""
+    opened = open_source(source, catalog.current().sources.get(source.pk))
+    if opened.backend is None:
+        raise DefinitionError(opened.fault)
+    return opened.backend
 
 
 def published_definitions() -> Definitions:
@@ -74,15 +86,47 @@ def _same_name(widget: Widget) -> Iterator[Finding]:
         )
 
 
-def _shared_path(widget: Widget, definition: Mapping[str, Any]) -> Iterator[Finding]:
-    path = local_path(definition.get("endpoint"))
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What decides the answer at an endpoint, besides the parameters."""
+
+    type: str | None
+    feeds: tuple[tuple[str, int], ...]
+    shape: Mapping[str, Any] | None
+    data_key: str | None
+
+    @property
+    def look(self) -> tuple[Any, ...]:
+        """What two widgets have in common that may share an endpoint."""
+        return type(shape_for(self.type)), self.feeds, self.shape or {}, self.data_key
+
+
+def endpoint_collision(endpoint: object, answer: Answer, *, widget: int | None) -> Finding | None:
+    """Return the error about an endpoint at which something else is answered already; `widget` is left out."""
+    path = local_path(endpoint)
     if path is None:
-        return
+        return None
     if Query.objects.filter(options_path=path).exists():
-        yield _collision(path, "the options of a query")
-    for other in Widget.objects.exclude(pk=widget.pk).filter(endpoint__in=[path, f"/{path}"]):
-        if not _same_answer(widget, other):
-            yield _collision(path, f"the widget {other.widget_id}, which shows other data")
+        return _collision(path, "the options of a query")
+    others = Widget.objects.exclude(pk=widget or 0).filter(endpoint__in=[path, f"/{path}"]).prefetch_related("feeds")
+    other = next((other for other in others if answer_of(other).look != answer.look), None)
+    return _collision(path, f"the widget {other.widget_id}, which shows other data") if other else None
+
+
+def answer_of(widget: Widget) -> Answer:
+    """Return what decides the answer of a widget's draft."""
+    imported = widget.extra if isinstance(widget.extra, dict) else {}
+    return Answer(
+        type=widget.type or effective_type(imported),
+        feeds=tuple(sorted((feed.role, feed.query_id) for feed in widget.feeds.all())),
+        shape=widget.shape,
+        data_key=widget.data_key,
+    )
+
+
+def _shared_path(widget: Widget) -> Iterator[Finding]:
+    if error := endpoint_collision(widget.endpoint, answer_of(widget), widget=widget.pk):
+        yield error
 
 
 def _collision(path: str, other: str) -> Finding:
@@ -95,23 +139,18 @@ def _collision(path: str, other: str) -> Finding:
     )
 
 
-def _same_answer(one: Widget, other: Widget) -> bool:
-    return _answer_of(one) == _answer_of(other)
-
-
-def _answer_of(widget: Widget) -> tuple[Any, ...]:
-    """Return what decides the answer besides the parameters."""
-    shape = shape_for(effective_type(widget_definition(widget)))
-    feeds = sorted(widget.feeds.values_list("role", "query_id"))
-    return type(shape), feeds, widget.shape or {}, widget.data_key
-
-
 def _feed(widget: Widget, definition: Mapping[str, Any]) -> Iterator[Finding]:
     shape = shape_for(effective_type(definition))
     feeds = list(widget.feeds.select_related("query__source"))
     if shape is None:
         return
-    options = shape.Options.model_validate(widget.shape or {})
+    try:
+        options = shape.Options.model_validate(widget.shape or {})
+    except ValidationError as error:
+        yield Finding(
+            "error", "look", "shape", f"The look is not right: {first_fault(error)}", "Mend it on the Look tab."
+        )
+        return
     if not feeds and shape.needs_rows(options):
         yield Finding(
             "warning",

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, count
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from widgets_app.compiled import local_path
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import document, reading
-from widgets_app.manifest.apps import app_document
+from widgets_app.manifest.apps import APP_CHILDREN, app_document
 from widgets_app.manifest.contract import Finding
-from widgets_app.manifest.widgets import query_document, widget_document
+from widgets_app.manifest.widgets import WIDGET_CHILDREN, query_document, widget_document
 from widgets_app.models import App, Query, Version, Widget
 from widgets_app.services import findings
 
 Definition = Widget | App | Query
+
+# Characters of an id that a copy's id begins with.
+ID_STEM = 200
 
 
 class NotPublished(DefinitionError):
@@ -31,14 +36,12 @@ class NotPublished(DefinitionError):
 
 
 @transaction.atomic
-def definition_publish(
-    row: Definition, *, author: User | None = None, note: str = "", strict: bool = True
-) -> Version:
+def definition_publish(row: Definition, *, author: User | None = None, note: str = "", strict: bool = True) -> Version:
     """Make the draft what is served. An unchanged draft makes no new version.
 
     With `strict`, every error of the contract refuses it (NotPublished); otherwise it is published as it is.
     """
-    row = type(row)._default_manager.select_for_update().get(pk=row.pk)
+    row = with_parts(type(row)._default_manager.select_for_update()).get(pk=row.pk)
     if strict:
         _refuse_errors(row)
     if isinstance(row, Widget):
@@ -77,15 +80,45 @@ def version_restore(version: Version) -> Definition:
     """
     model, read = _READERS[version.kind]
     row = model.objects.filter(pk=version.object_id).first()
-    restored: Definition = read(document.load(version.document), row)
+    try:
+        with transaction.atomic():
+            restored: Definition = read(document.load(version.document), row)
+    except IntegrityError:
+        raise DefinitionError(
+            f'Another {version.kind} is called "{version.identifier}" by now. Rename or delete it first.'
+        ) from None
     if row is None:
         Version.objects.filter(kind=version.kind, object_id=version.object_id).update(object_id=restored.pk)
     return restored
 
 
+@transaction.atomic
+def widget_duplicate(widget: Widget) -> Widget:
+    """Make a copy of a widget's draft under a free id, with an endpoint of its own. The copy is a draft."""
+    copy = widget_document(widget)
+    copy["id"] = _free_id(widget.widget_id)
+    definition = copy["definition"]
+    if name := definition.get("name"):
+        definition["name"] = f"{name} (copy)"
+    if local_path(definition.get("endpoint")):
+        definition["endpoint"] = copy["id"]
+    return reading.read_widget(copy)
+
+
+def _free_id(widget_id: str) -> str:
+    stem = f"{widget_id[:ID_STEM]}_copy"
+    taken = set(Widget.objects.filter(widget_id__startswith=stem).values_list("widget_id", flat=True))
+    return next(free for free in chain([stem], (f"{stem}_{number}" for number in count(2))) if free not in taken)
+
+
 def versions_of(row: Definition) -> Any:
     """Return the versions of a definition, newest first."""
     return Version.objects.filter(kind=kind_of(row), object_id=row.pk)
+
+
+def with_parts(rows: Any) -> Any:
+    """Return a queryset of definitions that reads all that their documents are made of at once."""
+    return rows.prefetch_related(*_PARTS[rows.model])
 
 
 def document_of(row: Definition) -> dict[str, Any]:
@@ -149,6 +182,9 @@ def _refuse_taken(row: Definition) -> None:
 def _last_number(row: Definition) -> int:
     return versions_of(row).aggregate(last=Max("number"))["last"] or 0
 
+
+# What the documents of a definition are written from, besides its own row.
+_PARTS: dict[Any, tuple[str, ...]] = {Widget: WIDGET_CHILDREN, App: APP_CHILDREN, Query: ("choices", "source")}
 
 _READERS: dict[str, tuple[Any, Any]] = {
     Version.Kind.WIDGET: (Widget, reading.read_widget),

@@ -1,0 +1,173 @@
+"""Queries: checked when saved, run as drafts, and not taken away from those who use them."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from tests.admin.conftest import Open, url
+from tests.admin.pages import Page, messages
+from tests.conftest import Define
+from widgets_app import catalog
+from widgets_app.models import Query, Source
+
+pytestmark = pytest.mark.django_db
+
+TEXT = "\nselect *\nfrom prices -- all\nwhere ticker = :ticker\n"
+
+
+def test_a_new_query_is_published(add: Open, files_source: Source) -> None:
+    response = add("query").send(name="prices", source=str(files_source.pk), text="select * from prices")
+    assert response.url == url("query")
+    assert catalog.current().queries["prices"].text == "select * from prices"
+    assert Query.objects.get().options_path == "options/prices"
+
+
+@pytest.mark.parametrize(("text", "error"), [
+    ("select * from nowhere", "There is no table"),
+    ("delete from prices", "Only a SELECT"),
+    ("select 1; select 2", "2 statements"),
+    ("selekt", "selekt"),
+])  # fmt: skip
+def test_a_text_that_cannot_run_is_refused_in_one_line(add: Open, files_source: Source, text: str, error: str) -> None:
+    assert error in add("query").errors(name="prices", source=str(files_source.pk), text=text)
+    assert not Query.objects.exists()
+
+
+def test_the_text_is_kept_to_the_letter(change: Open, define_query: Define) -> None:
+    query = define_query(text=TEXT)
+    change(query).send(description="New")
+    query.refresh_from_db()
+    assert (query.text, query.description) == (TEXT, "New")
+
+
+def test_a_query_that_broke_since_can_still_be_edited(change: Open, define_query: Define) -> None:
+    query = define_query()
+    Query.objects.update(text="select * from gone")
+    assert change(query).send("_draft", description="New").status_code == 302
+
+
+def test_the_page_shows_placeholders_columns_and_users(
+    boss: Client, define_query: Define, define_widget: Define
+) -> None:
+    query = define_query(text=TEXT)
+    define_widget(query="prices", params=[{"paramName": "t", "type": "endpoint", "optionsEndpoint": "options/prices"}])
+    text = Page(boss, url("query", "change", query.pk)).text
+    assert "Placeholders: :ticker" in text
+    assert "Columns: day date , ticker text" in text
+    assert "prices rows" in text
+    assert "prices options of t" in text
+
+
+def test_the_page_of_a_broken_query_says_why(boss: Client, define_query: Define) -> None:
+    query = define_query()
+    Query.objects.update(text="select * from gone")
+    assert 'There is no table "gone"' in Page(boss, url("query", "change", query.pk)).text
+
+
+def test_fixed_options_are_rows(add: Open, change: Open) -> None:
+    add("query").add_row("choices", label="One", value="1").send(name="fixed")
+    query = Query.objects.get()
+    assert list(query.choices.values_list("label", "value")) == [("One", 1)]
+    assert "choices-TOTAL_FORMS" in change(query)
+
+
+def test_a_query_with_a_source_has_no_fixed_options(change: Open, define_query: Define) -> None:
+    assert "choices-TOTAL_FORMS" not in change(define_query())
+
+
+@pytest.mark.parametrize(("field", "value"), [("name", "quotes"), ("options_path", "options/quotes")])
+def test_what_published_widgets_ask_for_keeps_its_name(
+    change: Open, define_query: Define, define_widget: Define, field: str, value: str
+) -> None:
+    query = define_query()
+    define_widget(query="prices")
+    assert "Published widgets ask for it by this: prices" in change(query).errors(**{field: value})
+
+
+def test_a_query_that_nothing_uses_may_be_renamed(change: Open, define_query: Define) -> None:
+    change(define_query()).send(name="quotes")
+    assert set(catalog.current().queries) == {"quotes"}
+
+
+@pytest.mark.parametrize(("path", "error"), [("admin/x", "uses this path itself"), ("taken", "The widget taken")])
+def test_an_options_path_that_is_taken_is_refused(
+    add: Open, define_widget: Define, path: str, error: str
+) -> None:
+    define_widget("taken")
+    assert error in add("query").errors(name="fixed", options_path=path)
+
+
+def test_deleting_a_query_in_use_is_refused_kindly(boss: Client, define_query: Define, define_widget: Define) -> None:
+    query = define_query()
+    define_widget(query="prices")
+    text = Page(boss, url("query", "delete", query.pk)).text
+    assert "“prices” is used by prices. Choose another query there" in text
+    boss.post(url("query", "delete", query.pk), {"post": "yes"})
+    assert Query.objects.exists()
+
+
+def test_what_is_served_keeps_its_query_even_when_the_draft_does_not(
+    boss: Client, define_query: Define, define_widget: Define
+) -> None:
+    query = define_query()
+    define_widget(query="prices").feeds.all().delete()
+    assert "What is served of prices" in Page(boss, url("query", "delete", query.pk)).text
+    boss.post(url("query", "delete", query.pk), {"post": "yes"})
+    assert Query.objects.exists()
+
+
+def test_a_query_that_nothing_uses_is_deleted(boss: Client, define_query: Define) -> None:
+    query = define_query()
+    boss.post(url("query", "delete", query.pk), {"post": "yes"})
+    assert not Query.objects.exists()
+
+
+def test_the_draft_of_a_query_runs_with_values(boss: Client, define_query: Define) -> None:
+    query = define_query(text=TEXT)
+    Query.objects.update(text="select ticker, price, :ticker as asked from prices where ticker = :ticker order by day")
+    page = Page(boss, url("query", "run", query.pk))
+    response = page.form("run_form").send("_run", value_0="AAA")
+    html = response.content.decode()
+    assert "<th>price (number)</th>" in html
+    assert "<td>10.5</td>" in html
+    assert "20.25" not in html
+
+
+def test_an_error_of_a_run_looks_as_clients_see_it(boss: Client, define_query: Define) -> None:
+    query = define_query(text="select price / (:by :: integer) as x, error('no luck') from prices")
+    html = Page(boss, url("query", "run", query.pk)).form("run_form").send("_run", value_0="1").content.decode()
+    assert "502" in html
+    assert "&quot;detail&quot;: &quot;The query failed" in html
+
+
+def test_a_value_that_cannot_be_sent_is_told(boss: Client, define_query: Define) -> None:
+    query = define_query(text=TEXT)
+    form = Page(boss, url("query", "run", query.pk)).form("run_form")
+    assert "too large" in form.errors("_run", value_0="1e999")
+
+
+def test_a_query_without_placeholders_runs_and_says_when_rows_are_left_out(boss: Client, define_query: Define) -> None:
+    query = define_query(text="select range as n from range(80)")
+    html = Page(boss, url("query", "run", query.pk)).form("run_form").send("_run").content.decode()
+    assert "The first 50 of 80 rows." in html
+
+
+def test_a_query_that_cannot_run_says_why(boss: Client, define_query: Define) -> None:
+    query = define_query()
+    Query.objects.update(text="select * from gone")
+    assert "There is no table" in Page(boss, url("query", "run", query.pk)).text
+
+
+def test_a_fixed_list_runs_too(boss: Client, add: Open) -> None:
+    add("query").add_row("choices", label="One", value="1").send("_draft", name="fixed")
+    html = Page(boss, url("query", "run", Query.objects.get().pk)).form("run_form").send("_run").content.decode()
+    assert "<td>One</td>" in html
+
+
+def test_a_used_query_is_not_unpublished(boss: Client, define_query: Define, define_widget: Define) -> None:
+    query = define_query()
+    define_widget(query="prices")
+    response = boss.post(url("query", "unpublish", query.pk))
+    assert "Unpublish the widget first" in messages(response)[0]
+    assert Query.objects.get().published

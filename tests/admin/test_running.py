@@ -1,0 +1,152 @@
+"""The page that runs a widget: what a client gets, for a client's key, or why there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from tests.admin.conftest import url
+from tests.admin.pages import Page, messages
+from tests.conftest import Define, refresh
+from widgets_app import catalog
+from widgets_app.manifest.reading import read_widget
+from widgets_app.models import ApiKey, Widget
+from widgets_app.services.keys import key_issue
+
+pytestmark = pytest.mark.django_db
+
+PARAMS = [
+    {"paramName": "ticker", "type": "text", "label": "Ticker", "description": "d", "value": "AAA",
+     "options": [{"label": "A", "value": "AAA"}, {"label": "B", "value": "BBB"}]},
+    {"paramName": "limit", "type": "number", "label": "Rows", "description": "d", "value": 5},
+    {"paramName": "on", "type": "boolean", "label": "On", "description": "d", "value": True},
+]  # fmt: skip
+TEXT = "select * from prices where ticker = :ticker and :on limit :limit"
+
+
+@pytest.fixture
+def widget(define_query: Define, define_widget: Define) -> Widget:
+    define_query(text=TEXT)
+    row: Widget = define_widget(query="prices", params=PARAMS)
+    return row
+
+
+def run(client: Client, widget: Widget, **values: str) -> str:
+    form = Page(client, url("widget", "run", widget.pk)).form("run_form")
+    response = form.send("_run", **values)
+    assert response.status_code == 200
+    html: str = response.content.decode()
+    return html
+
+
+def test_a_widget_is_run_with_its_defaults(widget: Widget, boss: Client) -> None:
+    form = Page(boss, url("widget", "run", widget.pk)).form("run_form")
+    assert (form["value_0"], form["value_1"], form["value_2"]) == ("AAA", "5", "true")
+    html = run(boss, widget)
+    assert "&quot;price&quot;: 10.5" in html
+    assert "<dd>2</dd>" in html
+    assert "application/json" in html
+    curl = "curl -H &#x27;X-API-KEY: your key&#x27; &#x27;http://127.0.0.1:7779/prices?ticker=AAA&amp;limit=5&amp;on=true"
+    assert curl in html
+
+
+def test_values_reach_the_query(widget: Widget, boss: Client) -> None:
+    html = run(boss, widget, value_0="BBB", value_1="1")
+    assert "20.25" in html
+    assert "10.5" not in html
+
+
+def test_an_error_looks_as_clients_see_it(widget: Widget, boss: Client) -> None:
+    html = run(boss, widget, value_1="many")
+    assert ">400<" in html
+    assert "&quot;detail&quot;: &quot;Parameter" in html
+
+
+def test_a_widget_is_run_as_the_owner_of_a_key_sees_it(widget: Widget, boss: Client) -> None:
+    desk = Group.objects.create(name="Desk")
+    widget.groups.add(desk)
+    _, _ = key_issue(name="Inside", groups=[desk]), key_issue(name="Outside")
+    key_issue(name="Over")
+    inside, outside = ApiKey.objects.get(name="Inside").prefix, ApiKey.objects.get(name="Outside").prefix
+    ApiKey.objects.filter(name="Over").update(revoked_at="2020-01-01T00:00Z")
+    refresh()
+    page = Page(boss, url("widget", "run", widget.pk))
+    assert "Outside" in page.text
+    assert "Over (" not in page.text
+    assert ">200<" in run(boss, widget)
+    assert ">200<" in run(boss, widget, seen_by=inside)
+    assert ">404<" in run(boss, widget, seen_by=outside)
+
+
+def test_keys_are_offered_to_those_only_who_may_see_keys(widget: Widget, staff: Callable[..., Client]) -> None:
+    key_issue(name="Secretive")
+    refresh()
+    client = staff("view_widget")
+    page = Page(client, url("widget", "run", widget.pk))
+    assert "Secretive" not in page.text
+    prefix = ApiKey.objects.get().prefix
+    assert "valid choice" in page.form("run_form").errors("_run", seen_by=prefix)
+
+
+def test_the_rows_of_a_chart_are_asked_for_with_raw(
+    define_query: Define, define_widget: Define, boss: Client
+) -> None:
+    define_query()
+    chart = define_widget("chart", query="prices", type="chart")
+    assert "&quot;layout&quot;" in run(boss, chart)
+    html = run(boss, chart, raw="on", theme="light")
+    assert "&quot;layout&quot;" not in html
+    assert "theme=light&amp;raw=true" in html
+
+
+def test_a_long_body_is_cut_and_says_so(define_query: Define, define_widget: Define, boss: Client) -> None:
+    define_query(text="select repeat('x', 2000000) as long")
+    html = run(boss, define_widget(query="prices"))
+    assert "The first 20,000 characters of 2,000," in html
+    assert len(html) < 100_000
+
+
+def test_rows_that_a_limit_cut_off_are_told(define_query: Define, define_widget: Define, boss: Client) -> None:
+    define_query(rows=1)
+    assert "at the limit of the query" in run(boss, define_widget(query="prices"))
+
+
+def test_changes_that_are_not_published_are_told(widget: Widget, boss: Client) -> None:
+    Widget.objects.update(name="New")
+    assert "The draft has changes" in Page(boss, url("widget", "run", widget.pk)).text
+
+
+def test_a_draft_is_published_from_its_run_page(boss: Client, staff: Callable[..., Client]) -> None:
+    row = read_widget({"id": "w", "definition": {"name": "W", "description": "d", "type": "note", "endpoint": "w"}})
+    address = url("widget", "run", row.pk)
+    assert "Publish it now" not in Page(staff("view_widget"), address).text
+    assert staff("view_widget").post(address, {"_publish": "1"}).status_code == 403
+    assert "Publish it now" in Page(boss, address).text
+    response = boss.post(address, {"_publish": "1"})
+    assert response.url == address
+    assert "w" in catalog.current().entries
+    assert "published as version 1" in messages(response)[0]
+
+
+def test_a_draft_with_errors_is_not_published_from_its_run_page(boss: Client) -> None:
+    row = read_widget({"id": "w", "definition": {"name": "W", "endpoint": "w"}})
+    response = boss.post(url("widget", "run", row.pk), {"_publish": "1"})
+    assert response.url == url("widget", "change", row.pk)
+
+
+def test_a_widget_elsewhere_has_no_data_here(define_widget: Define, boss: Client) -> None:
+    page = define_widget(type="iframe", endpoint="https://example.com/")
+    assert "names an address of another server" in Page(boss, url("widget", "run", page.pk)).text
+
+
+def test_a_widget_that_is_left_out_says_why(define_widget: Define, boss: Client) -> None:
+    widget = define_widget(name=None)
+    assert "The widget has no name" in Page(boss, url("widget", "run", widget.pk)).text
+    assert "left out of what Workspace gets: The widget has no name" in Page(boss, url("widget", "change", widget.pk)).text
+
+
+def test_what_is_gone_is_404(boss: Client, db: None) -> None:
+    assert boss.get(url("widget", "run", 99)).status_code == 404

@@ -1,0 +1,120 @@
+"""Queries: their text is checked when it is saved, and what was found in it stands on their page."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+
+from widgets_app.admin.base import change_url
+from widgets_app.admin.filters import StateFilter
+from widgets_app.admin.forms import KeepingForm
+from widgets_app.admin.parameter import ChoiceInline
+from widgets_app.admin.publishing import DefinitionAdmin
+from widgets_app.admin.running import RunQuery
+from widgets_app.admin.site import site
+from widgets_app.admin.theme import display
+from widgets_app.errors import DefinitionError
+from widgets_app.manifest import contract
+from widgets_app.models import Query, Widget
+from widgets_app.services import findings, states
+
+
+class QueryForm(KeepingForm):
+    """All of a query."""
+
+    def clean(self) -> dict[str, Any]:
+        """Check the text against the source, and what others know the query by."""
+        super().clean()
+        data = self.cleaned_data
+        path = data["options_path"] = data.get("options_path") or f"options/{data.get('name', '')}"
+        if self.touched("options_path"):
+            self._check_path(path)
+        for name in ("name", "options_path"):
+            if self.instance.pk and self.touched(name) and (users := states.served_users(self.instance)):
+                self.add_error(name, f"Published widgets ask for it by this: {', '.join(users)}. Unpublish them first.")
+        if "text" in data and self.touched("text", "source"):
+            try:
+                findings.prepare(data.get("source"), data["text"])
+            except DefinitionError as error:
+                self.add_error("text", ValidationError(str(error)))
+        return data
+
+    def _check_path(self, path: str) -> None:
+        if contract.is_reserved(path):
+            self.add_error("options_path", "This backend uses this path itself. Choose another one.")
+        elif widget := Widget.objects.filter(endpoint__in=[path, f"/{path}"]).first():
+            self.add_error("options_path", f"The widget {widget} has its data at this path. Choose another one.")
+
+
+@admin.register(Query, site=site)
+class QueryAdmin(RunQuery, DefinitionAdmin):
+    """The pages of queries."""
+
+    form = QueryForm
+    autocomplete_fields = ("source",)
+    list_display = ("name", "source", "description", "used_by", "state")
+    list_filter = (StateFilter, "source")
+    search_fields = ("name", "description", "text")
+    actions_detail = ("run", *DefinitionAdmin.actions_detail)
+    lines: ClassVar[Any] = {"text": 14}
+    monospace = frozenset({"text"})
+    fieldsets = (
+        (None, {"fields": ["name", "source", "text", "description"]}),
+        ("Limits and options", {"fields": [("seconds", "rows"), "cache_seconds", "options_path"]}),
+    )
+
+    @display(description="used by", ordering="uses")
+    def used_by(self, obj: Any) -> str:
+        """Count widgets and dropdowns."""
+        return f"{obj.uses} and {obj.dropdowns} dropdowns" if obj.dropdowns else str(obj.uses)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Count what uses each query."""
+        uses = Count("feeds", distinct=True), Count("option_parameters", distinct=True)
+        return super().get_queryset(request).annotate(uses=uses[0], dropdowns=uses[1])
+
+    def get_inlines(self, request: HttpRequest, obj: Query | None) -> Any:
+        """Offer fixed choices where there is no source."""
+        fixed = obj is None or obj.source is None or obj.choices.exists()
+        return [ChoiceInline] if fixed else []
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show what was found in the text, and who uses the query."""
+        if (obj := kwargs.get("obj")) is not None:
+            context["panel"] = "admin/widgets_app/query_panel.html"
+            context["found"] = _found(obj)
+            context["users"] = users_of(obj)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say in words what still needs a query; what is served needs it even when the draft does not."""
+        to_delete, counts, missing, protected = super().get_deleted_objects(objs, request)
+        for query in objs:
+            names = sorted({str(widget) for widget, _, _ in users_of(query)} | set(states.served_users(query)))
+            if names:
+                text = f"“{query}” is used by {', '.join(names)}. Choose another query there, publish, then delete it."
+                if "post" not in request.POST:
+                    messages.warning(request, text)
+                protected = [*protected, f"What is served of {', '.join(names)}"]
+        return to_delete, counts, missing, protected
+
+
+def users_of(query: Query) -> list[tuple[Widget, str, str]]:
+    """Return the widgets that use a query: each with what for, and the address of its page."""
+    shown = ((feed.widget, "rows") for feed in query.feeds.select_related("widget"))
+    chosen = (
+        (parameter.widget, f"options of {parameter}") for parameter in query.option_parameters.select_related("widget")
+    )
+    return [(widget, what, change_url(widget)) for widget, what in (*shown, *chosen)]
+
+
+def _found(query: Query) -> dict[str, Any]:
+    try:
+        prepared = findings.prepare(query.source, query.text)
+    except DefinitionError:
+        return {}  # the findings above say why
+    return {"placeholders": prepared.placeholders, "columns": prepared.columns()} if prepared else {}

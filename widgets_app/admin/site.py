@@ -1,0 +1,54 @@
+"""The admin's site: its front page, its order, and that a change is served at once."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from widgets_app import catalog
+from widgets_app.admin.theme import AdminSite
+from widgets_app.authentication import KEYS
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+class BackendAdminSite(AdminSite):
+    """The admin of a backend for Workspace."""
+
+    index_template = "admin/widgets_app/front_page.html"
+    index_title = "Overview"
+    enable_nav_sidebar = True
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Serve what a request has changed as soon as its transaction is over."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def served_at_once(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            response: HttpResponse = inner(request, *args, **kwargs)
+            if request.method not in SAFE_METHODS:
+                catalog.check()
+                KEYS.check()
+            return response
+
+        return served_at_once
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Lead to the front page who comes from nowhere: the theme's form does not say where to."""
+        if request.method == "GET" and REDIRECT_FIELD_NAME not in request.GET:
+            return HttpResponseRedirect(f"{request.path}?{urlencode({REDIRECT_FIELD_NAME: reverse('admin:index')})}")
+        return super().login(request, extra_context)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Say what is served, what is wrong and how to connect."""
+        from widgets_app.admin.front_page import overview
+
+        return super().index(request, {**overview(request), **(extra_context or {})})
+
+
+site = BackendAdminSite()

@@ -1,0 +1,337 @@
+"""Widgets: the list, and the form that shows what matters for the chosen type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect, RelatedFieldWidgetWrapper
+from django.http import HttpRequest, HttpResponse
+
+from widgets_app.admin.base import strings
+from widgets_app.admin.column import ColumnInline
+from widgets_app.admin.fields import Scalar
+from widgets_app.admin.filters import StateFilter
+from widgets_app.admin.options import Options, with_options
+from widgets_app.admin.ordering import DraggedList
+from widgets_app.admin.parameter import ParameterInline, query_suggestions
+from widgets_app.admin.pictures import PictureUploads, Upload
+from widgets_app.admin.publishing import DefinitionAdmin
+from widgets_app.admin.running import RunWidget
+from widgets_app.admin.site import site
+from widgets_app.admin.theme import action, display
+from widgets_app.manifest import contract
+from widgets_app.manifest.contract.schedules import check_schedule
+from widgets_app.manifest.contract.widgets import TYPES_WITHOUT_ENDPOINT, WIDGET_ID
+from widgets_app.models import Feed, Query, Widget
+from widgets_app.services import feeds, findings, states
+from widgets_app.services.publishing import widget_duplicate
+from widgets_app.shapes.registry import DEFAULT_TYPE, shapes
+
+TABLES = ("table", "ssrm_table", "live_grid")
+TWO_VIEWS = ("chart", "chart-highcharts", "chart-vegalite", "html", "youtube", "iframe")
+# Its endpoint is the address of a page, which nobody can guess.
+PAGE = "iframe"
+# What decides the answer at an endpoint, besides the options of the shape.
+ANSWER_FIELDS = ("endpoint", "query", "type", "data_key")
+# Finding about a schedule -> field.
+SCHEDULE_FIELDS = {
+    "refetch-interval": "refetch_interval",
+    "update-display": "data_update_display",
+    "stale-time": "stale_time",
+}
+
+Fields = Sequence[str | tuple[str, ...]]
+
+
+def shape_options() -> list[Options]:
+    """Return the options of every shape that has some, with the types of widgets it is for."""
+    types: dict[Any, list[str]] = {}
+    for widget_type, shape in shapes().items():
+        types.setdefault(shape, []).append(widget_type)
+    return [
+        Options("shape", tuple(kinds), shape.Options) for shape, kinds in types.items() if shape.Options.model_fields
+    ]
+
+
+SHAPES = shape_options()
+SHAPE_FIELDS = [name for group in SHAPES for name in group.names.values()]
+
+FIELDSETS: Mapping[str, Fields] = {
+    "Basics": (
+        "widget_id",
+        "name",
+        "description",
+        "type",
+        "category",
+        "sub_category",
+        "source",
+        "img_url",
+        "img_url_file",
+    ),
+    "Data": (
+        "query",
+        "endpoint",
+        "ws_endpoint",
+        "ws_row_id_column",
+        "data_key",
+        "default_symbol",
+        "update_frequency",
+    ),
+    "Look": (
+        ("grid_w", "grid_h"),
+        *SHAPE_FIELDS,
+        "show_all",
+        "enable_charts",
+        "enable_advanced",
+        "enable_formulas",
+        "transpose",
+        "table_formatter_fn",
+        "chart_view",
+        "chart_config",
+        "raw",
+        "exportable",
+    ),
+    "Refresh": ("refetch_interval", "stale_time", "run_button", "data_update_display"),
+    "Who sees it": ("groups",),
+    "Advanced": (
+        ("grid_min_w", "grid_min_h"),
+        ("grid_max_w", "grid_max_h"),
+        "param_rows",
+        "search_category",
+        "ai",
+        "mcp_server",
+        "mcp_tool_id",
+        "storage_mcp_url",
+        "extra",
+        "grid_extra",
+        "data_extra",
+        "table_extra",
+    ),
+}
+TYPES_OF_FIELDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (
+            "show_all",
+            "enable_charts",
+            "enable_advanced",
+            "enable_formulas",
+            "transpose",
+            "table_formatter_fn",
+            "chart_view",
+            "table_extra",
+        ),
+        TABLES,
+    ),
+    "raw": TWO_VIEWS,
+    **dict.fromkeys(("ws_endpoint", "ws_row_id_column"), ("live_grid",)),
+    **dict.fromkeys(("default_symbol", "update_frequency", "chart_config"), ("advanced_charting",)),
+    "storage_mcp_url": (PAGE,),
+}
+
+
+def shown_for(name: str, *types: str) -> str:
+    """Return the JavaScript that shows a field for some types, and wherever something is in it already."""
+    shown = " || ".join(f"(type || '{DEFAULT_TYPE}') == '{each}'" for each in types)
+    return f"{shown} || !['', 'unknown', null].includes({name})"
+
+
+class BaseWidgetForm(PictureUploads):
+    """The form of a widget, but for the options of its shape."""
+
+    query = forms.ModelChoiceField(
+        Query.objects.only("name"), required=False, help_text="Gives the rows that the widget shows."
+    )
+    img_url_file = Upload()
+    picture_fields = ("img_url",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for group in SHAPES:
+            self.initial.update(group.initial(self.instance.shape))
+        if self.instance.pk:
+            feed = self.instance.feeds.filter(role=Feed.Role.ROWS).first()
+            self.initial["query"] = feed.query_id if feed else None
+
+    def clean_widget_id(self) -> str:
+        """Ask for a plain id, unless it was imported."""
+        widget_id: str = self.cleaned_data["widget_id"]
+        if self.touched("widget_id") and not WIDGET_ID.fullmatch(widget_id):
+            raise forms.ValidationError("Use letters, digits, _ and - only, for example prices_daily.")
+        return widget_id
+
+    def clean(self) -> dict[str, Any]:
+        """Fill in the endpoint, and complain at the fields about what would not work."""
+        super().clean()
+        self._fill_endpoint()
+        self._read_shape()
+        self._check_schedule()
+        self._check_paths()
+        if (chart := self.cleaned_data.get("chart_view")) is not None:
+            self.refuse("chart_view", contract.check_chart_view(chart))
+        if not self.errors and self.touched(*ANSWER_FIELDS, *SHAPE_FIELDS):
+            self._check_answer()
+        return self.cleaned_data
+
+    def _fill_endpoint(self) -> None:
+        data = self.cleaned_data
+        guessed = data.get("type") not in (PAGE, *TYPES_WITHOUT_ENDPOINT)
+        if self.touched("endpoint") and not data.get("endpoint") and guessed and data.get("widget_id"):
+            data["endpoint"] = data["widget_id"]
+
+    def _read_shape(self) -> None:
+        """Keep the options of the chosen type only."""
+        if self.touched("type", *SHAPE_FIELDS):
+            chosen = self.cleaned_data.get("type") or DEFAULT_TYPE
+            group = next((group for group in SHAPES if chosen in group.kinds), None)
+            self.instance.shape = group.read(self) if group else None
+
+    def _check_schedule(self) -> None:
+        data = self.cleaned_data
+        schedule = {
+            "refetchInterval": data.get("refetch_interval"),
+            "dataUpdateDisplay": data.get("data_update_display"),
+            "staleTime": data.get("stale_time"),
+        }
+        for finding in check_schedule(schedule):
+            if name := SCHEDULE_FIELDS.get(finding.code):
+                self.refuse(name, [finding])
+
+    def _check_paths(self) -> None:
+        for name in ("endpoint", "ws_endpoint"):
+            path = self.cleaned_data.get(name)
+            if path and self.touched(name) and contract.is_reserved(path):
+                self.add_error(name, "This backend uses this path itself. Choose another one.")
+
+    def _check_answer(self) -> None:
+        data = self.cleaned_data
+        answer = findings.Answer(
+            type=data.get("type"),
+            feeds=((Feed.Role.ROWS.value, data["query"].pk),) if data.get("query") else (),
+            shape=self.instance.shape,
+            data_key=data.get("data_key"),
+        )
+        if error := findings.endpoint_collision(data.get("endpoint"), answer, widget=self.instance.pk):
+            self.add_error("endpoint", f"{error.message} {error.fix}")
+
+
+WidgetForm = with_options(BaseWidgetForm, SHAPES)
+
+
+@admin.register(Widget, site=site)
+class WidgetAdmin(RunWidget, DraggedList, DefinitionAdmin):
+    """The pages of widgets."""
+
+    form = WidgetForm
+    autocomplete_fields = ("groups",)
+    list_display = ("widget_id", "name", "type", "endpoint", "query", "state", "visible_to")
+    list_filter = (StateFilter, "type", ("category", admin.AllValuesFieldListFilter), "groups")
+    search_fields = ("widget_id", "name", "description", "category", "sub_category", "endpoint")
+    ordering = ("position", "pk")
+    actions = (*DefinitionAdmin.actions, "duplicate_selected")
+    actions_detail = ("run", *DefinitionAdmin.actions_detail)
+    json_fields: ClassVar[Any] = {"source": strings(), "refetch_interval": Scalar}
+    lines: ClassVar[Any] = {"description": 4}
+    conditional_fields: ClassVar[Mapping[str, str]] = {
+        **{name: shown_for(name, *types) for name, types in TYPES_OF_FIELDS.items()},
+        **{name: shown for group in SHAPES for name, shown in group.conditions("type", DEFAULT_TYPE).items()},
+    }
+
+    @display(description="query")
+    def query(self, obj: Widget) -> str:
+        """Return the name of the query that gives the rows."""
+        return next((feed.query.name for feed in obj.feeds.all()), "")
+
+    @display(description="visible to")
+    def visible_to(self, obj: Widget) -> str:
+        """Return the groups that may see it."""
+        return ", ".join(sorted(group.name for group in obj.groups.all())) or "everybody"
+
+    @display(description="options of the look")
+    def stored_shape(self, obj: Widget) -> str:
+        """Return the options of the shape, for who may not change them."""
+        return ", ".join(f"{name}: {value}" for name, value in (obj.shape or {}).items())
+
+    def get_fieldsets(self, request: HttpRequest, obj: Widget | None = None) -> Any:
+        """Return the tabs; who may only look gets the stored options instead of inputs."""
+        hidden = set(SHAPE_FIELDS) if obj and not self.has_change_permission(request, obj) else set()
+        return [
+            (
+                title,
+                {
+                    "classes": ["tab"],
+                    "fields": [
+                        *(name for name in names if name not in hidden),
+                        *(["stored_shape"] if hidden and title == "Look" else ()),
+                    ],
+                },
+            )
+            for title, names in FIELDSETS.items()
+        ]
+
+    def get_inlines(self, request: HttpRequest, obj: Widget | None) -> Any:
+        """Leave columns out for what is no table and has none."""
+        is_table = obj is None or (obj.type or DEFAULT_TYPE) in TABLES or obj.columns.exists()
+        return [ParameterInline, ColumnInline] if is_table else [ParameterInline]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with a table of a usual size."""
+        return {"type": DEFAULT_TYPE, "grid_w": 20, "grid_h": 12, **super().get_changeform_initial_data(request)}
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Let queries be searched for, made and opened from the field."""
+        form = super().get_form(request, obj, change, **kwargs)
+        relation: Any = Feed._meta.get_field("query")
+        # The class shares its fields with its parent, and what may be added is a matter of who asks.
+        field = form.base_fields["query"] = copy(form.base_fields["query"])
+        field.widget = RelatedFieldWidgetWrapper(
+            AutocompleteSelect(relation, self.admin_site, choices=field.widget.choices),
+            relation.remote_field,
+            self.admin_site,
+            can_add_related=self.admin_site._registry[Query].has_add_permission(request),
+            can_change_related=True,
+        )
+        field.widget.template_name = "unfold/widgets/related_widget_wrapper.html"
+        return form
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Add the names of queries, for the rows of parameters."""
+        context["datalists"] = query_suggestions()
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Widget, form: Any, change: bool) -> None:
+        """Warn about apps that go on naming an id which is no more."""
+        super().save_model(request, obj, form, change)
+        if change and "widget_id" in form.changed_data:
+            _warn_of_apps(request, form.initial["widget_id"], "no longer exists")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the query, and link places of apps that name the widget."""
+        super().save_related(request, form, formsets, change)
+        if "query" in form.changed_data:
+            feeds.feed_choose(form.instance, query=form.cleaned_data["query"])
+        if not change or "widget_id" in form.changed_data:
+            feeds.placements_link(form.instance)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Warn about apps that place what is about to be deleted."""
+        if "post" not in request.POST:
+            for widget in objs:
+                _warn_of_apps(request, widget.widget_id, "will be gone")
+        return super().get_deleted_objects(objs, request)
+
+    @action(description="Duplicate as draft", permissions=["add"])
+    def duplicate_selected(self, request: HttpRequest, queryset: Any) -> None:
+        """Make drafts that begin as copies."""
+        for widget in queryset:
+            made = widget_duplicate(widget)
+            messages.success(request, f"“{widget}” is copied to the draft “{made}”.")
+
+
+def _warn_of_apps(request: HttpRequest, widget_id: str, what: str) -> None:
+    if apps := states.placed_by(widget_id):
+        names = ", ".join(f"“{app}”" for app in apps)
+        messages.warning(request, f"Apps place the widget “{widget_id}”, which {what}: {names}. Change their tabs too.")

@@ -1,0 +1,78 @@
+"""How far a definition has come, for lists: cheap enough for every row of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from widgets_app import catalog
+from widgets_app.manifest import contract
+from widgets_app.models import App, Query, Widget
+from widgets_app.services.publishing import Definition, document_of, is_changed
+
+Stage = Literal["published", "changed", "draft"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`stage` compares the draft with what is served; `errors` are those that the definition shows by itself."""
+
+    stage: Stage
+    errors: int
+
+
+def state_of(row: Definition) -> State:
+    """Return the state of a definition. Only what is in the definition is looked at, not its data."""
+    return State(stage_of(row), errors_of(row))
+
+
+def stage_of(row: Definition) -> Stage:
+    """Compare a draft with what is served of it."""
+    if row.published is None:
+        return "draft"
+    return "changed" if is_changed(row) else "published"
+
+
+def errors_of(row: Definition) -> int:
+    """Count the errors of a draft."""
+    if isinstance(row, Query):
+        query = catalog.current().queries.get(row.name)
+        return int(bool(query and query.fault))
+    document = document_of(row)
+    if isinstance(row, Widget):
+        findings = contract.check_widget(row.widget_id, document["definition"])
+    else:
+        findings = contract.check_app(document["app"], served_definitions())
+    return sum(finding.severity == "error" for finding in findings)
+
+
+def served_definitions() -> Mapping[str, Mapping[str, Any]]:
+    """Return the definitions of the widgets that this process serves."""
+    return {entry.id: entry.definition for entry in catalog.current().entries.values()}
+
+
+def placed_by(widget_id: str) -> list[App]:
+    """Return the apps that place a widget, or list it in a group of theirs, in their draft."""
+    return list(App.objects.filter(tabs__placements__widget_id_text=widget_id).distinct())
+
+
+def left_out(row: Definition) -> str:
+    """Return why a published definition is not served, or nothing if it is."""
+    if row.published is None or isinstance(row, Query):
+        return ""
+    kind = row._meta.model_name
+    return catalog.current().left_out.get(f"{kind} {row.published.identifier}", "")
+
+
+def served_users(query: Query) -> list[str]:
+    """Return what is served with a query under the name it was published with: widgets, and dropdowns of widgets."""
+    if query.published is None:
+        return []
+    published = catalog.current()
+    known = published.queries.get(query.published.identifier)
+    return sorted(
+        entry.id
+        for entry in published.entries.values()
+        if known and (entry.query == known.name or known.options_path in entry.option_paths)
+    )
