@@ -97,7 +97,7 @@ def test_an_expired_key_is_refused():
         (["Ana", "--expires", "0d"], '"0d" is not in the future. Write 90d, 12h or a later day.'),
         (["Ana", "--expires", "2020-01-01"], '"2020-01-01" is not in the future. Write 90d, 12h or a later day.'),
         (["Ana", "--network", "desk"], NO_NETWORK),
-        ([" "], "Give the key a name: whose or what for it is."),
+        ([" "], "Give the key a name of 1 to 255 characters: whose or what for it is."),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_and_no_key_is_made(arguments, message):

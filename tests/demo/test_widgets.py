@@ -225,4 +225,4 @@ def test_rates_change_in_points_and_amounts_in_percent(workspace: Client) -> Non
 def test_an_unknown_series_gives_no_error(workspace: Client) -> None:
     found = widgets(workspace)
     assert data(workspace, found["us_latest"], series="NONE") == []
-    assert "Unit: " in data(workspace, found["us_about"], series="NONE")
+    assert data(workspace, found["us_about"], series="NONE") == "No data for these settings."

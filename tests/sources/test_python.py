@@ -17,6 +17,9 @@ from widgets_app.sources.frame import Frame
 from widgets_app.sources.python import PythonBackend
 from widgets_app.sources.registry import backend_class
 
+# A function runs between two looks at the thread's database connections.
+pytestmark = pytest.mark.django_db
+
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
