@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -68,8 +69,6 @@ def test_values_are_bound_and_never_pasted(ask: Ask):
 
 
 def test_typed_values_missing_values_and_lists_are_bound(ask: Ask):
-    import datetime
-
     day = datetime.date(2024, 1, 3)
     assert ask("select price from prices where day >= :day - interval 1 day", day=day).row_count == 3
     assert ask("select price from prices where (:ticker is null or ticker = :ticker)").row_count == 3
@@ -334,6 +333,23 @@ def test_an_engine_that_broke_is_opened_anew(backend: FilesBackend, monkeypatch:
             query.run({}, Limits(), Call())
     assert query.run({}, Limits(), Call()).rows() == [{"n": 3}]
     assert backend._folder.opened() is not broken
+
+
+def test_a_source_opened_again_sees_the_files_of_now(backend: FilesBackend, prices: Path):
+    query = backend.prepare("select count(*) as n from prices")
+    prices.write_text("a\n1\n")
+    again = FilesBackend("market", FilesOptions()).prepare("select count(*) as n from prices")
+    assert again.run({}, Limits(), Call()).rows() == [{"n": 1}]
+    assert query.run({}, Limits(), Call()).rows() == [{"n": 1}]
+
+
+def test_a_query_that_fails_on_purpose_with_our_own_signs_is_no_endless_loop(backend: FilesBackend):
+    query = backend.prepare("select error('widgets: an integer beyond 2^53')::int as n, 2^53::bigint as big")
+    with pytest.raises(SourceFailed, match="beyond 2"):
+        query.run({}, Limits(), Call())
+    other = backend.prepare("select error('widgets: the columns have other types')::int as n, :a as a")
+    with pytest.raises(SourceFailed, match="other types"):
+        other.run({"a": 1}, Limits(), Call())
 
 
 @pytest.mark.parametrize("wrong", ["..", "a/../b", "/etc", ".hidden", "a/.git"])

@@ -21,6 +21,10 @@ from widgets_app.sources.registry import backend_class
 pytestmark = pytest.mark.django_db
 
 
+# Functions may use the database, whose connections are looked after around each call.
+pytestmark = pytest.mark.django_db
+
+
 @pytest.fixture(autouse=True)
 def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the functions of a test after it."""

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from widgets_app.errors import SourceFailed
 from widgets_app.sources.base import Limits
 from widgets_app.sources.frame import Frame, FrameColumn
-from widgets_app.sources.rows import frame_from_json, frame_from_rows
+from widgets_app.sources.rows import Batch, frame_from_json, frame_from_rows
 
 
 class Side(Enum):
@@ -188,9 +188,9 @@ def test_no_more_rows_are_taken_than_the_limits_need():
 
 
 def test_batches_are_not_read_past_the_limits():
-    def batches() -> Iterator[list[bytes]]:
-        yield [b"1", b"2"]
-        yield [b"3", b"4"]
+    def batches() -> Iterator[Batch]:
+        yield Batch.of([b"1", b"2"])
+        yield Batch.of([b"3", b"4"])
         raise AssertionError("read too far")
 
     made = frame_from_json(batches(), (FrameColumn("v", "number"),), Limits(rows=3))

@@ -6,10 +6,9 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,9 @@ from widgets_app.sources import duckdb_errors, folder, placeholders
 from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend, SourceOptions
 from widgets_app.sources.folder import Folder, OpenFolder
 from widgets_app.sources.frame import Frame, FrameColumn
-from widgets_app.sources.json_sql import (
-    LARGE_INTEGER,
-    OTHER_TYPES,
-    column_type,
-    is_loose,
-    repaired,
-    select_json,
-)
+from widgets_app.sources.json_sql import LARGE_INTEGER, OTHER_TYPES
+from widgets_app.sources.plan import CompiledPlan, Cursor, Plan, Values, columns_of
 from widgets_app.sources.registry import register
-from widgets_app.sources.rows import frame_from_json
 
 logger = logging.getLogger("widgets_app.sources")
 
@@ -41,63 +33,9 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_NAME = 100
 # Uploads wait here to be checked; a hidden folder holds no tables.
 INCOMING = ".incoming"
-# Rows fetched at a time: one vector of DuckDB.
-BATCH = 2048
 
 _HINT = "Only a SELECT can be used."
 _HINTS = {"MULTI": "Name the values of a PIVOT: pivot t on x in ('a', 'b') using sum(y)."}
-
-Cursor = duckdb.DuckDBPyConnection
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How the rows of a query are written as JSON, for one opened folder and the types its columns have."""
-
-    opened: int
-    sql: str
-    limit: int
-    names: tuple[str, ...]
-    kinds: tuple[DuckDBPyType, ...]
-    guarded: bool
-    wide: bool = False
-
-    def compiled(self, cursor: Cursor) -> CompiledPlan:
-        """Return it as a statement that is parsed already."""
-        text = select_json(self.sql, self.names, self.kinds, limit=self.limit, wide=self.wide, guarded=self.guarded)
-        return CompiledPlan(
-            plan=self,
-            statement=cursor.extract_statements(text)[0],
-            columns=_columns(self.names, self.kinds),
-            loose=any(map(is_loose, self.kinds)),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledPlan:
-    """A plan that is ready to run."""
-
-    plan: Plan
-    statement: duckdb.Statement
-    columns: tuple[FrameColumn, ...]
-    loose: bool
-
-    def read(self, cursor: Cursor, values: Mapping[str, Any] | None, limits: Limits) -> Frame:
-        """Run it; DuckDB makes no more rows than the limits let through."""
-        cursor.execute(self.statement, values)
-        return frame_from_json(_batches(cursor, self.loose), self.columns, limits)
-
-
-def _batches(cursor: Cursor, loose: bool) -> Iterator[list[bytes]]:
-    while batch := cursor.fetchmany(BATCH):
-        if loose:
-            yield [repaired(row) if suspect else row for row, suspect in batch]
-        else:
-            yield list(chain.from_iterable(batch))
-
-
-def _columns(names: Iterable[str], kinds: Iterable[DuckDBPyType]) -> tuple[FrameColumn, ...]:
-    return tuple(FrameColumn(name, column_type(kind)) for name, kind in zip(names, kinds, strict=True))
 
 
 class FilesQuery(PreparedQuery):
@@ -133,7 +71,7 @@ class FilesQuery(PreparedQuery):
         """Return the columns as they are with every placeholder empty, nothing if DuckDB can't tell them then."""
         try:
             with self._folder.opened().connection.cursor() as cursor:
-                return _columns(*self._described(cursor, dict.fromkeys(self.placeholders) or None))
+                return columns_of(*self._described(cursor, dict.fromkeys(self.placeholders) or None))
         except (duckdb.Error, SourceFailed):
             return ()
 
@@ -168,9 +106,7 @@ class FilesQuery(PreparedQuery):
             names = ", ".join(sorted(foreign))
             raise DefinitionError(f"The query has parameters that can't be filled: {names}. Write them as :name.")
 
-    def _described(
-        self, cursor: Cursor, values: Mapping[str, Any] | None
-    ) -> tuple[tuple[str, ...], tuple[DuckDBPyType, ...]]:
+    def _described(self, cursor: Cursor, values: Values) -> tuple[tuple[str, ...], tuple[DuckDBPyType, ...]]:
         try:
             relation = cursor.sql(self._wrapped, params=values)
         except duckdb.Error:
@@ -179,18 +115,22 @@ class FilesQuery(PreparedQuery):
             raise
         return tuple(relation.columns), tuple(relation.types)
 
-    def _read(self, opened: OpenFolder, cursor: Cursor, values: Mapping[str, Any] | None, limits: Limits) -> Frame:
+    def _read(self, opened: OpenFolder, cursor: Cursor, values: Values, limits: Limits) -> Frame:
         compiled = self._plan
         limit = limits.rows + 1
         if compiled is None or (compiled.plan.opened, compiled.plan.limit) != (opened.number, limit):
             compiled = self._planned(cursor, values, opened.number, limit)
         while True:
             try:
-                return compiled.read(cursor, values, limits)
+                frame = compiled.read(cursor, values, limits)
+                break
             except duckdb.Error as error:
                 compiled = self._mended(compiled.plan, error, cursor, values)
+        if (listed := compiled.suits_arrow(frame, limits)) != compiled.plan.listed:
+            self._kept(replace(compiled.plan, listed=listed), cursor)
+        return frame
 
-    def _planned(self, cursor: Cursor, values: Mapping[str, Any] | None, opened: int, limit: int) -> CompiledPlan:
+    def _planned(self, cursor: Cursor, values: Values, opened: int, limit: int) -> CompiledPlan:
         names, kinds = self._described(cursor, values)
         # The types of the columns may depend on the values.
         guarded = bool(self.placeholders)
@@ -200,9 +140,7 @@ class FilesQuery(PreparedQuery):
         self._plan = plan.compiled(cursor)
         return self._plan
 
-    def _mended(
-        self, plan: Plan, error: duckdb.Error, cursor: Cursor, values: Mapping[str, Any] | None
-    ) -> CompiledPlan:
+    def _mended(self, plan: Plan, error: duckdb.Error, cursor: Cursor, values: Values) -> CompiledPlan:
         """Return the plan without the assumption that didn't hold; raises the error when that isn't its cause."""
         message = duckdb_errors.details(error)["exception_message"]
         if message == LARGE_INTEGER and not plan.wide:
@@ -269,6 +207,8 @@ class FilesBackend(SourceBackend):
         chosen = options.folder if isinstance(options, FilesOptions) else ""
         self.path = base_folder() / (chosen or re.sub(r"[^\w-]", "_", name))
         self._folder = folder.watched(self.path)
+        # It may be shared and have been looked at before the files came for which this source is opened.
+        self._folder.look_again()
 
     def prepare(self, text: str) -> FilesQuery:
         """Check the text against the tables there are."""

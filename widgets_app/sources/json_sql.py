@@ -56,13 +56,21 @@ def is_loose(kind: DuckDBPyType) -> bool:
 
 
 def select_json(
-    sql: str, names: Sequence[str], kinds: Sequence[DuckDBPyType], *, limit: int, wide: bool, guarded: bool
+    sql: str,
+    names: Sequence[str],
+    kinds: Sequence[DuckDBPyType],
+    *,
+    limit: int,
+    wide: bool,
+    guarded: bool,
+    listed: bool,
 ) -> str:
     """Return a statement that gives one JSON object per row of `sql`, in its order, at most `limit` of them.
 
-    Its first column is the object as a BLOB. With a loose column there is a second: whether the object must pass
-    through `repaired`. `wide` allows for integers beyond 2^53; without it they end the statement with LARGE_INTEGER.
-    `guarded` ends it with OTHER_TYPES when the columns have other types than `kinds`.
+    Its first column is the object as a BLOB; `listed`: as text with a comma after it. With a loose column there is a
+    second: whether the object must pass through `repaired`; such rows can't be `listed`. `wide` allows for integers
+    beyond 2^53; without it they end the statement with LARGE_INTEGER. `guarded` ends it with OTHER_TYPES when the
+    columns have other types than `kinds`.
     """
     columns = [f"c{n}" for n in range(len(kinds))]
     values = [_value(column, kind, wide) for column, kind in zip(columns, kinds, strict=True)]
@@ -71,6 +79,8 @@ def select_json(
         struct = ", ".join(f"{column} {kind}" for column, kind in zip(columns, kinds, strict=True))
         row = f"case when typeof(q) = {literal(f'STRUCT({struct})')} then {row} else error('{OTHER_TYPES}') end"
     source = f"from (\n{sql}\n) as q({', '.join(columns)}) limit {limit}"
+    if listed:
+        return f"select ({row})::varchar || ',' {source}"
     if not any(map(is_loose, kinds)):
         return f"select encode(({row})::varchar) {source}"
     text = f"select ({row})::varchar as j {source}"

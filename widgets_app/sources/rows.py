@@ -6,7 +6,8 @@ import base64
 import datetime
 import enum
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate, islice
 from numbers import Number
@@ -42,29 +43,42 @@ _KINDS: dict[type, ColumnType] = {
 }
 
 
-def frame_from_json(batches: Iterable[Sequence[bytes]], columns: tuple[FrameColumn, ...], limits: Limits) -> Frame:
-    """Return a Frame of rows that are JSON objects already; reads no further than the limits need."""
-    rows: list[bytes] = []
-    size = 1
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows as JSON objects: `body` is all `count` of them with commas between, `split` gives them one by one."""
+
+    count: int
+    body: bytes | memoryview
+    split: Callable[[], Sequence[bytes]]
+
+    @classmethod
+    def of(cls, rows: Sequence[bytes]) -> Batch:
+        """Return a batch of these rows."""
+        return cls(len(rows), b",".join(rows), lambda: rows)
+
+
+def frame_from_json(batches: Iterable[Batch], columns: tuple[FrameColumn, ...], limits: Limits) -> Frame:
+    """Return a Frame of rows that are JSON already, cut at a whole row; reads no further than the limits need."""
+    # The opening bracket; each body is followed by a comma or the closing one.
+    parts: list[bytes | memoryview] = [b"["]
+    count, size, truncated = 0, 1, False
     for batch in batches:
-        rows += batch
-        size += sum(map(len, batch)) + len(batch)
-        if len(rows) > limits.rows or size > limits.bytes:
+        truncated = count + batch.count > limits.rows or size + len(batch.body) + 1 > limits.bytes
+        kept = _cut(batch, rows=limits.rows - count, size=limits.bytes - size) if truncated else batch
+        if kept.count:
+            parts += [kept.body, b","]
+        count += kept.count
+        size += len(kept.body) + 1
+        if truncated:
             break
-    count = min(len(rows), limits.rows)
-    if size > limits.bytes:
-        ends = accumulate(len(row) + 1 for row in rows)
-        count = min(count, sum(1 + end <= limits.bytes for end in ends))
-    return Frame(_array(rows[:count]), columns, count, truncated=count < len(rows))
+    parts[-1] = b"]" if count else b"[]"
+    return Frame(b"".join(parts), columns, count, truncated=truncated)
 
 
-def _array(rows: list[bytes]) -> bytes:
-    if not rows:
-        return b"[]"
-    # The brackets go on single rows, so that the whole is copied once.
-    rows[0] = b"[" + rows[0]
-    rows[-1] += b"]"
-    return b",".join(rows)
+def _cut(batch: Batch, *, rows: int, size: int) -> Batch:
+    candidates = batch.split()[:rows]
+    ends = accumulate(len(row) + 1 for row in candidates)
+    return Batch.of(candidates[: sum(end <= size for end in ends)])
 
 
 def frame_from_rows(rows: Iterable[Mapping[Any, Any]], limits: Limits) -> Frame:
@@ -77,7 +91,7 @@ def frame_from_rows(rows: Iterable[Mapping[Any, Any]], limits: Limits) -> Frame:
     names = dict.fromkeys(name for row in kept for name in row)
     columns = tuple(FrameColumn(name, _kind(row.get(name) for row in kept)) for name in names)
     encoded = (_encoded({name: row.get(name) for name in names}) for row in kept)
-    return frame_from_json(([row] for row in encoded), columns, limits)
+    return frame_from_json((Batch.of([row]) for row in encoded), columns, limits)
 
 
 def _kind(values: Iterable[Any]) -> ColumnType:
