@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from project.asgi import Dispatcher, application
+from tests.conftest import Define, refresh
 from tests.loopback import ask, raw, serving
 from widgets_app.authentication import KEYS
 from widgets_app.catalog import CATALOG
@@ -121,3 +123,67 @@ def test_a_foreign_host_name_is_left_for_django_to_refuse():
     with serving(Dispatcher(in_threads)) as (port, _):
         assert ask(port, "/widgets.json", Host="evil.example").body == b"GET /widgets.json in a thread"
         assert ask(port, "/widgets.json", Host=f"localhost:{port}").body == b"{}"
+
+
+@pytest.fixture
+def port(define_query: Define, define_widget: Define, settings: Any, key: str) -> Iterator[int]:
+    """The whole application, with a table, a chart and a widget that only some may see."""
+    settings.WIDGETS_CATALOG_CHECK_SECONDS = 0
+    define_query("some", "select * from prices where price >= :least")
+    params = [{"paramName": "least", "type": "number", "value": 0}]
+    define_widget("table", query="some", params=params)
+    define_widget("chart", type="chart", query="some", params=params, shape={"kind": "line"})
+    define_widget("hidden", query="some", params=params).groups.add(Group.objects.create(name="Desk"))
+    refresh()
+    CATALOG.check()
+    KEYS.check()
+    with serving(application) as (port, _):
+        yield port
+
+
+@pytest.fixture
+def django_asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that Django was asked for."""
+    asked: list[str] = []
+    inner = application._bridge._app
+
+    def recording(environ: dict[str, Any], start_response: Any) -> Any:
+        asked.append(environ["PATH_INFO"])
+        return inner(environ, start_response)
+
+    monkeypatch.setattr(application._bridge, "_app", recording)
+    return asked
+
+
+@pytest.mark.django_db(transaction=True)
+def test_kept_rows_are_answered_without_django_and_look_the_same(port: int, key: str, django_asked: list[str]) -> None:
+    first = ask(port, "/table?least=20", Origin=WORKSPACE, X_API_KEY=key)
+    again = ask(port, f"/table?least=20&api_key={key}", Origin=WORKSPACE)
+    assert django_asked == ["/table"]
+    assert (again.status, again.body) == (first.status, first.body) == (200, first.body)
+    for name in ("Content-Type", "Cache-Control", "Access-Control-Allow-Origin", "Content-Length"):
+        assert again.headers[name] == first.headers[name]
+    head = ask(port, "/table?least=20", "HEAD", X_API_KEY=key)
+    assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", first.headers["Content-Length"])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/table?least=x", 400), ("/table?least=1", 200), ("/chart", 200), ("/hidden", 404), ("/nothing", 404)],
+)
+def test_what_needs_work_or_is_refused_goes_to_django(
+    port: int, key: str, django_asked: list[str], path: str, status: int
+) -> None:
+    for _ in range(2 if path == "/chart" else 1):
+        answer = ask(port, path, Origin=WORKSPACE, X_API_KEY=key)
+        assert answer.status == status
+        assert answer.headers["Access-Control-Allow-Origin"] == WORKSPACE
+    assert len(django_asked) == (2 if path == "/chart" else 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_kept_rows_are_for_those_with_a_key(port: int, key: str) -> None:
+    assert ask(port, "/table", X_API_KEY=key).status == 200
+    assert ask(port, "/table").status == 401
+    assert ask(port, "/table", X_API_KEY="wk_00000000_x").status == 403

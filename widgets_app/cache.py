@@ -139,9 +139,7 @@ def frame(key: str, *, seconds: float, make: Callable[[], Frame]) -> Frame:
     """
     if seconds <= 0:
         return make()
-    kept: Frame | None = _guarded(lambda: results.get(key))
-    # Another widget on the same query may have kept it for longer than this one calls fresh.
-    if kept is not None and time.time() - kept.made_at < seconds:
+    if (kept := _kept(key, seconds)) is not None:
         return kept
     with _running_lock:
         running = _running.get(key)
@@ -149,6 +147,17 @@ def frame(key: str, *, seconds: float, make: Callable[[], Frame]) -> Frame:
     if running is not None:
         return running.result()
     return _make(key, mine, seconds=seconds, make=make)
+
+
+def kept_in_memory(key: str, *, seconds: float) -> Frame | None:
+    """Return the kept result of `key` if this process has it, without waiting for anything."""
+    return _kept(key, seconds) if isinstance(results, MemoryCache) else None
+
+
+def _kept(key: str, seconds: float) -> Frame | None:
+    kept: Frame | None = _guarded(lambda: results.get(key))
+    # Another widget on the same query may have kept it for longer than this one calls fresh.
+    return kept if kept is not None and time.time() - kept.made_at < seconds else None
 
 
 def _make(key: str, future: Future[Frame], *, seconds: float, make: Callable[[], Frame]) -> Frame:

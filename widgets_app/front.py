@@ -1,15 +1,18 @@
-"""What the server answers by itself, without a thread and without Django: the manifests, and its own refusals."""
+"""What the server answers by itself, without a thread and without Django: what is in memory, and its own refusals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from urllib.parse import parse_qs
 
 import orjson
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from widgets_app import cors, documents, exceptions
+from widgets_app import cors, documents, exceptions, serving
+from widgets_app.authentication import QUERY_NAME, authenticate
+from widgets_app.errors import RequestError
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
@@ -17,20 +20,36 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 def answer(
     method: str, path: str, headers: Iterable[tuple[bytes, bytes]], query_string: bytes, address: str
 ) -> Answer | None:
-    """Answer a request for a manifest; None for every other request. `headers` as ASGI gives them."""
-    if method not in ("GET", "HEAD"):
-        return None
-    query = query_string.decode("latin-1")
-    found = documents.document_path(path, query)
-    if found is None:
+    """Answer a request for a manifest or for kept rows; None for all that Django answers. `headers` as ASGI's."""
+    if method not in ("GET", "HEAD") or not query_string.isascii():
         return None
     sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
     if not _known_host(sent.get("host", "")):
         return None  # Django refuses it
-    document = documents.answer(found, query, sent, address)
-    length = ("Content-Length", str(len(document.content)))
-    answered = with_cors([*document.headers, length], sent.get("origin"))
-    return document.status, answered, document.content if method == "GET" else b""
+    query = query_string.decode("ascii")
+    manifest = documents.document_path(path, query)
+    found = _manifest(manifest, query, sent, address) if manifest else _kept_rows(path, query, sent, address)
+    if found is None:
+        return None
+    status, head, content = found
+    length = ("Content-Length", str(len(content)))
+    return status, with_cors([*head, length], sent.get("origin")), content if method == "GET" else b""
+
+
+def _manifest(path: str, query: str, sent: Mapping[str, str], address: str) -> Answer:
+    document = documents.answer(path, query, sent, address)
+    return document.status, list(document.headers), document.content
+
+
+def _kept_rows(path: str, query_string: str, sent: Mapping[str, str], address: str) -> Answer | None:
+    query = parse_qs(query_string, keep_blank_values=True)
+    try:
+        caller = authenticate(sent, query, address)
+        query.pop(QUERY_NAME, None)
+        served = serving.serve_kept(path.removeprefix("/"), query, caller)
+    except RequestError:
+        return None  # Django finds the same, and tells it
+    return None if served is None else (200, served.headers, served.body.content)
 
 
 @lru_cache(maxsize=256)

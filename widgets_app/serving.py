@@ -18,7 +18,7 @@ from widgets_app.parameters.options import options_body
 from widgets_app.parameters.types import ParameterSpec
 from widgets_app.parameters.validate import validate
 from widgets_app.shapes.base import Ask, Body, Shape, ShapeOptions
-from widgets_app.sources.base import Call
+from widgets_app.sources.base import Call, PreparedQuery
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.limits import run_limited
 
@@ -32,6 +32,39 @@ class Served:
 
     body: Body
     frame: Frame | None = None
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers that go with the body; one says when a limit cut rows off."""
+        headers = [("Content-Type", self.body.content_type), ("Cache-Control", "no-store")]
+        if self.frame is not None and self.frame.truncated:
+            headers.append(("X-Truncated", f"{self.frame.row_count} rows"))
+        return headers
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A read of one query with its values, on behalf of a caller; `key` names its result."""
+
+    query: PublishedQuery
+    prepared: PreparedQuery
+    values: Mapping[str, Any]
+    call: Call
+    key: str
+    seconds: float
+
+    def fresh(self) -> Frame:
+        """Run the query within its limits, in a slot of its source."""
+        query = self.query
+        if query.source is None:
+            return self.prepared.run(self.values, query.limits, self.call)
+        return run_limited(
+            query.source.slots,
+            lambda: self.prepared.run(self.values, query.limits, self.call),
+            seconds=query.limits.seconds,
+            call=self.call,
+            what=f'Query "{query.name}"',
+        )
 
 
 def serve(path: str, query: Mapping[str, Any], caller: Caller) -> Served:
@@ -52,29 +85,44 @@ def serve_route(route: Route, query: Mapping[str, Any], caller: Caller) -> Serve
     return Served(shape.render(frame, shape_options, _ask(route.entry, values, query)), frame)
 
 
+def serve_kept(path: str, query: Mapping[str, Any], caller: Caller) -> Served | None:
+    """Answer from memory, with little work; None where a source or work on rows is needed. Raises as `serve`."""
+    route = catalog.current().find(path, caller.groups)
+    if isinstance(route, OptionsRoute) or route.query is None or route.query.prepared is None:
+        return None
+    shape, shape_options = _shape(route.entry)
+    if not shape.passes_rows:
+        return None
+    values = validate(route.specs, query, now=timezone.localtime())
+    read = reading(route.query, values, caller, route.stale_seconds)
+    frame = cache.kept_in_memory(read.key, seconds=read.seconds)
+    if frame is None:
+        return None
+    return Served(shape.render(frame, shape_options, _ask(route.entry, values, query)), frame)
+
+
 def fetch(query: PublishedQuery, values: Mapping[str, Any], caller: Caller, stale_seconds: float) -> Frame:
     """Return the rows of a query, kept or fresh, within its limits."""
+    read = reading(query, values, caller, stale_seconds)
+    return cache.frame(read.key, seconds=read.seconds, make=read.fresh)
+
+
+def reading(query: PublishedQuery, values: Mapping[str, Any], caller: Caller, stale_seconds: float) -> Read:
+    """Return what is to be read, and the name under which its result is kept."""
     prepared = query.ready()
     used = {name: values.get(name) for name in prepared.placeholders}
     call = Call(caller={"name": caller.name, "user": caller.user, "groups": sorted(caller.groups)})
-
-    def make() -> Frame:
-        if query.source is None:
-            return prepared.run(used, query.limits, call)
-        return run_limited(
-            query.source.slots,
-            lambda: prepared.run(used, query.limits, call),
-            seconds=query.limits.seconds,
-            call=call,
-            what=f'Query "{query.name}"',
-        )
-
     # Whatever the result depends on; the caller only where the query looks at who asks.
     who = call.caller if prepared.uses_caller else None
     asked = repr((query.version, query.limits, prepared.fingerprint(), sorted(used.items()), who))
-    key = hashlib.blake2b(asked.encode(), digest_size=20).hexdigest()
-    seconds = stale_seconds if query.cache_seconds is None else query.cache_seconds
-    return cache.frame(key, seconds=seconds, make=make)
+    return Read(
+        query=query,
+        prepared=prepared,
+        values=used,
+        call=call,
+        key=hashlib.blake2b(asked.encode(), digest_size=20).hexdigest(),
+        seconds=stale_seconds if query.cache_seconds is None else query.cache_seconds,
+    )
 
 
 def _options(route: OptionsRoute, query: Mapping[str, Any], caller: Caller) -> Served:

@@ -14,7 +14,6 @@ from widgets_app import documents, serving
 from widgets_app.authentication import QUERY_NAME, KeyAuthentication
 from widgets_app.catalog import CATALOG
 from widgets_app.permissions import HasCaller
-from widgets_app.serving import Served
 
 
 class WidgetsView(APIView):
@@ -38,7 +37,8 @@ class DataView(WidgetsView):
         query = dict(request.GET.lists())
         # A key in the query is for us alone: no widget's parameter may receive it.
         query.pop(QUERY_NAME, None)
-        return respond(serving.serve(path, query, caller))
+        served = serving.serve(path, query, caller)
+        return HttpResponse(served.body.content, headers=dict(served.headers))
 
 
 class DocumentView(WidgetsView):
@@ -72,15 +72,6 @@ class RootView(WidgetsView):
                 "admin": f"{settings.PUBLIC_URL}/admin/",
             }
         )
-
-
-def respond(served: Served) -> HttpResponse:
-    """Return an answer of the spine as a response; a header says when a limit cut rows off."""
-    response = HttpResponse(served.body.content, content_type=served.body.content_type)
-    response["Cache-Control"] = "no-store"
-    if served.frame is not None and served.frame.truncated:
-        response["X-Truncated"] = f"{served.frame.row_count} rows"
-    return response
 
 
 @require_safe

@@ -72,6 +72,8 @@ class Shape(ABC):
     """The body of one type of widget, or of a family of types."""
 
     types: ClassVar[tuple[str, ...]]
+    # Whether the rows pass through as they are, so that a body costs next to nothing to make.
+    passes_rows: ClassVar[bool] = False
     Options: ClassVar[type[ShapeOptions]] = ShapeOptions
 
     def needs_rows(self, options: ShapeOptions) -> bool:

@@ -12,6 +12,7 @@ class Table(Shape):
     """A list of rows that share one key set. The bytes of the source pass through as they are."""
 
     types = ("table",)
+    passes_rows = True
 
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the rows; without a frame none."""
