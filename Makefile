@@ -53,3 +53,13 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none of $(PYTHONS) is one." >&2; exit 1; }
 	@echo "Making the virtual environment .venv with $(PYTHON) ..."
 	@"$(PYTHON)" -m venv --clear .venv || { rm -rf .venv; echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+# For example `make bench ARGS="--only small-cached --seconds 5"`.
+.PHONY: bench
+bench: .venv/requirements-bench.stamp
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.venv/requirements-bench.stamp: requirements-bench.txt .venv/requirements.stamp
+	@echo "Installing what requirements-bench.txt names ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@

@@ -107,7 +107,7 @@ def test_a_revoked_key_is_refused_at_once_and_stays_so(add: Open, boss: Client) 
     assert "This can't be undone" in Page(boss, address).text
     assert status(text) == 200
     response = boss.post(address)
-    assert response.url == url("apikey", "change", key.pk)
+    assert response["Location"] == url("apikey", "change", key.pk)
     assert status(text) == 403
     html = Page(boss, url("apikey", "change", key.pk)).html
     assert 'name="name"' not in html

@@ -29,11 +29,19 @@ def test_an_app_is_made_tab_by_tab(add: Open, change: Open, define_widget: Defin
     form.add_row("tabs", name="Morning news").send("_draft")
     tab = Tab.objects.get()
     assert (tab.key, tab.tab_id, tab.name) == ("morning-news", "morning-news", "Morning news")
-    form = change(tab).add_row("placements", widget_id_text="prices", x="0", y="0", w="20", h="10", groups="Group 1, Group 2")
-    form.add_row("placements", widget_id_text="elsewhere", x="20", y="0", w="20", h="10", state='{"params": {"a": "1"}}')
+    form = change(tab).add_row(
+        "placements", widget_id_text="prices", x="0", y="0", w="20", h="10", groups="Group 1, Group 2"
+    )
+    form.add_row(
+        "placements", widget_id_text="elsewhere", x="20", y="0", w="20", h="10", state='{"params": {"a": "1"}}'
+    )
     form.send("_draft")
     first, second = Placement.objects.all()
-    assert (first.widget and first.widget.widget_id, first.groups, first.position) == ("prices", ["Group 1", "Group 2"], 0)
+    assert (first.widget and first.widget.widget_id, first.groups, first.position) == (
+        "prices",
+        ["Group 1", "Group 2"],
+        0,
+    )
     assert (second.widget, second.state, second.position) == (None, {"params": {"a": "1"}}, 1)
     assert App.objects.get().prompts == ["One?", "Two, or three?"]
 
@@ -42,7 +50,7 @@ def test_saving_a_tab_publishes_its_app(define_app: Define, define_widget: Defin
     define_widget()
     define_app(widgets=("prices",))
     response = change(Tab.objects.get()).send(name="New")
-    assert response.url == url("app", "change", App.objects.get().pk)
+    assert response["Location"] == url("app", "change", App.objects.get().pk)
     assert served()["tabs"]["main"]["name"] == "New"
     change(Placement.objects.get()).send(w="30")
     assert served()["tabs"]["main"]["layout"][0]["w"] == 30
@@ -76,7 +84,7 @@ def test_an_imported_id_of_a_tab_stays(change: Open) -> None:
 
 
 def test_two_tabs_with_one_key_are_refused(define_app: Define, change: Open) -> None:
-    tabs = {key: {"id": key, "name": key, "layout": []} for key in ("a", "b")}
+    tabs: Any = {key: {"id": key, "name": key, "layout": []} for key in ("a", "b")}
     app = define_app(tabs=tabs)
     assert "Another tab of the app has this key." in change(app).errors(**{"tabs-0-key": "b"})
     form = change(app).add_row("tabs", name="C", key="c").add_row("tabs", name="C")
@@ -85,7 +93,7 @@ def test_two_tabs_with_one_key_are_refused(define_app: Define, change: Open) -> 
 
 
 def test_tabs_are_put_in_order(define_app: Define, change: Open) -> None:
-    tabs = {key: {"id": key, "name": key, "layout": []} for key in ("a", "b")}
+    tabs: Any = {key: {"id": key, "name": key, "layout": []} for key in ("a", "b")}
     app = define_app(tabs=tabs)
     change(app).send("_draft", **{"tabs-0-position": "1", "tabs-1-position": "0"})
     assert [tab.key for tab in app.tabs.all()] == ["b", "a"]
@@ -95,7 +103,9 @@ def test_shared_parameters_are_rows(define_app: Define, define_widget: Define, c
     define_widget(params=[{"paramName": "t", "type": "text", "label": "T", "description": "d"}])
     app = define_app(widgets=("prices",))
     form = change(app)
-    form.add_row("parameter_groups", name="Group 1", type="param", param_name="t", widget_ids="prices", default_value="30")
+    form.add_row(
+        "parameter_groups", name="Group 1", type="param", param_name="t", widget_ids="prices", default_value="30"
+    )
     form.send("_draft")
     group = ParameterGroup.objects.get()
     assert (group.widget_ids, group.default_value) == (["prices"], 30)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from widgets_app.admin.fields import EditedAsText, JSONLine, JSONText, Scalar, Words
+from widgets_app.admin.fields import EditedAsText, JSONLine, JSONText, Scalar, Text, Words
 from widgets_app.admin.options import Options
 
 VALUES = st.recursive(
@@ -86,7 +86,9 @@ def test_options_of_every_kind_get_a_field() -> None:
     group = Options("x", ("some-kind",), Every)
     fields = group.fields()
     assert list(fields) == [f"x__some_kind__{name}" for name in ("number", "share", "words", "plain")]
-    form = type("F", (forms.Form,), fields)({"x__some_kind__number": "7", "x__some_kind__share": "", "x__some_kind__words": "a, b"})
+    form = type("F", (forms.Form,), fields)(
+        {"x__some_kind__number": "7", "x__some_kind__share": "", "x__some_kind__words": "a, b"}
+    )
     assert form.is_valid()
     assert group.read(form) == {"number": 7, "words": ["a", "b"]}
     assert group.initial({"number": 9})["x__some_kind__number"] == 9
@@ -101,3 +103,8 @@ class Odd(BaseModel):
 def test_an_option_that_cannot_be_edited_stops_the_start() -> None:
     with pytest.raises(TypeError, match="odd"):
         Options("x", ("odd",), Odd).fields()
+
+
+def test_line_breaks_are_kept_as_files_have_them() -> None:
+    assert Text().clean("one\r\ntwo") == "one\ntwo"
+    assert not Text(widget=forms.Textarea).has_changed("one\ntwo", "one\r\ntwo")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -105,8 +106,9 @@ def test_dragging_puts_the_manifest_in_order(four: None, boss: Client) -> None:
 
 def test_rows_of_a_page_are_ordered_in_their_own_places(four: None, boss: Client) -> None:
     chosen = [Widget.objects.get(widget_id=widget_id) for widget_id in ("faulty", "changed")]
-    data = {f"form-{n}-id": row.pk for n, row in enumerate(chosen)}
-    data |= {f"form-{n}-position": n for n in range(2)} | {"form-9-id": "x", "form-9-position": "1"}
+    data: dict[str, Any] = {f"form-{n}-id": row.pk for n, row in enumerate(chosen)}
+    data |= {f"form-{n}-position": n for n in range(2)}
+    data |= {"form-9-id": "x", "form-9-position": "1"}
     boss.post(url("widget"), {**data, "_save": "1"})
     assert ids(boss) == ["good", "faulty", "draft", "changed"]
 
@@ -171,8 +173,20 @@ def fill(number: int) -> None:
     group = Group.objects.get_or_create(name="Desk")[0]
     layout = [{"i": f"w{n}", "x": 0, "y": n, "w": 1, "h": 1} for n in range(number)]
     for n in range(number):
-        param = {"paramName": "t", "type": "endpoint", "label": "T", "description": "d", "optionsEndpoint": "options/prices"}
-        definition = {"name": f"W{n}", "description": "d", "type": "table", "endpoint": f"w{n}", **COLUMNS}
+        param = {
+            "paramName": "t",
+            "type": "endpoint",
+            "label": "T",
+            "description": "d",
+            "optionsEndpoint": "options/prices",
+        }
+        definition: dict[str, Any] = {
+            "name": f"W{n}",
+            "description": "d",
+            "type": "table",
+            "endpoint": f"w{n}",
+            **COLUMNS,
+        }
         definition["params"] = [{**param, "paramName": f"t{m}"} for m in range(number)]
         widget = read_widget({"id": f"w{n}", "definition": definition, "feeds": {"rows": query.name}})
         widget.groups.add(group)

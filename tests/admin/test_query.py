@@ -18,7 +18,7 @@ TEXT = "\nselect *\nfrom prices -- all\nwhere ticker = :ticker\n"
 
 def test_a_new_query_is_published(add: Open, files_source: Source) -> None:
     response = add("query").send(name="prices", source=str(files_source.pk), text="select * from prices")
-    assert response.url == url("query")
+    assert response["Location"] == url("query")
     assert catalog.current().queries["prices"].text == "select * from prices"
     assert Query.objects.get().options_path == "options/prices"
 
@@ -91,9 +91,7 @@ def test_a_query_that_nothing_uses_may_be_renamed(change: Open, define_query: De
 
 
 @pytest.mark.parametrize(("path", "error"), [("admin/x", "uses this path itself"), ("taken", "The widget taken")])
-def test_an_options_path_that_is_taken_is_refused(
-    add: Open, define_widget: Define, path: str, error: str
-) -> None:
+def test_an_options_path_that_is_taken_is_refused(add: Open, define_widget: Define, path: str, error: str) -> None:
     define_widget("taken")
     assert error in add("query").errors(name="fixed", options_path=path)
 
@@ -112,7 +110,7 @@ def test_what_is_served_keeps_its_query_even_when_the_draft_does_not(
 ) -> None:
     query = define_query()
     define_widget(query="prices").feeds.all().delete()
-    assert "What is served of prices" in Page(boss, url("query", "delete", query.pk)).text
+    assert "protected related objects: widget prices" in Page(boss, url("query", "delete", query.pk)).text
     boss.post(url("query", "delete", query.pk), {"post": "yes"})
     assert Query.objects.exists()
 
@@ -171,3 +169,15 @@ def test_a_used_query_is_not_unpublished(boss: Client, define_query: Define, def
     response = boss.post(url("query", "unpublish", query.pk))
     assert "Unpublish the widget first" in messages(response)[0]
     assert Query.objects.get().published
+
+
+def test_a_query_is_made_and_mended_in_the_window_beside_a_widget(
+    add: Open, boss: Client, files_source: Source
+) -> None:
+    form = add("query").fill(name="prices", source=str(files_source.pk), text="select 1 as a", _popup="1")
+    assert "popup_response" in form.send().content.decode()
+    query = Query.objects.get()
+    page = Page(boss, url("query", "change", query.pk) + "?_popup=1")
+    assert "Publish and go on editing" not in page.text
+    assert "popup_response" in page.form("query_form").send(text="select 2 as a").content.decode()
+    assert catalog.current().queries["prices"].text == "select 2 as a"

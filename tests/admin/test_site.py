@@ -69,9 +69,7 @@ def test_an_open_backend_says_so(boss: Client, settings: Any) -> None:
     assert "open to everybody" in Page(boss, "/admin/").text
 
 
-def test_the_sidebar_has_its_order_and_hides_what_may_not_be_seen(
-    boss: Client, staff: Callable[..., Client]
-) -> None:
+def test_the_sidebar_has_its_order_and_hides_what_may_not_be_seen(boss: Client, staff: Callable[..., Client]) -> None:
     def links(client: Client) -> list[str]:
         sections = client.get("/admin/").context["sidebar_navigation"]
         return [item["title"] for section in sections for item in section["items"]]
@@ -88,8 +86,8 @@ def test_the_sidebar_has_its_order_and_hides_what_may_not_be_seen(
 def test_who_is_not_signed_in_is_asked_to(db: None) -> None:
     client = Client()
     for page in ("/admin/", url("widget"), url("widget", "run", 1), url("version", "change", 1)):
-        assert client.get(page).url.startswith("/admin/login/")
-    assert client.get("/admin/login/").url == "/admin/login/?next=%2Fadmin%2F"
+        assert client.get(page)["Location"].startswith("/admin/login/")
+    assert client.get("/admin/login/")["Location"] == "/admin/login/?next=%2Fadmin%2F"
     assert client.get("/admin/login/?next=%2Fadmin%2F").status_code == 200
 
 
@@ -98,13 +96,15 @@ def test_signing_in_leads_to_the_front_page(boss: Client) -> None:
 
     User.objects.create_superuser("ana", password="letmein")
     response = Client().post("/admin/login/?next=%2Fadmin%2F", {"username": "ana", "password": "letmein"})
-    assert response.url == "/admin/"
+    assert response["Location"] == "/admin/"
 
 
 @pytest.fixture
 def everything(define_query: Define, define_widget: Define, define_app: Define) -> dict[str, Any]:
     query = define_query()
-    widget = define_widget(query="prices", params=[{"paramName": "t"}], data={"table": {"columnsDefs": [{"field": "a"}]}})
+    widget = define_widget(
+        query="prices", params=[{"paramName": "t"}], data={"table": {"columnsDefs": [{"field": "a"}]}}
+    )
     app = define_app(widgets=("prices",))
     key, _ = key_issue(name="Ana")
     refresh()
@@ -118,7 +118,9 @@ PAGES = [
 ]  # fmt: skip
 
 
-def test_staff_without_permissions_gets_403_everywhere(everything: dict[str, Any], staff: Callable[..., Client]) -> None:
+def test_staff_without_permissions_gets_403_everywhere(
+    everything: dict[str, Any], staff: Callable[..., Client]
+) -> None:
     client = staff()
     for model, page in PAGES:
         address = url(model, page, everything[model].pk)
@@ -131,7 +133,9 @@ def test_staff_without_permissions_gets_403_everywhere(everything: dict[str, Any
 
 
 def test_who_may_look_changes_nothing(everything: dict[str, Any], staff: Callable[..., Client]) -> None:
-    client = staff(*(f"view_{name}" for name in everything), "view_parameter", "view_column", "view_tab", "view_version")
+    client = staff(
+        *(f"view_{name}" for name in everything), "view_parameter", "view_column", "view_tab", "view_version"
+    )
     for model, page in PAGES:
         address = url(model, page, everything[model].pk)
         allowed = page in ("change", "run", "versions")
@@ -159,10 +163,10 @@ def test_unpublishing_asks_first(everything: dict[str, Any], boss: Client) -> No
     assert "The draft and the versions stay" in Page(boss, address).text
     assert len(catalog.current().apps) == 1
     response = boss.post(address)
-    assert response.url == url("app", "change", everything["app"].pk)
+    assert response["Location"] == url("app", "change", everything["app"].pk)
     assert "not served any more" in messages(response)[0]
     assert not catalog.current().apps
-    assert "Unpublish" not in Page(boss, response.url).text
+    assert "Unpublish" not in Page(boss, response["Location"]).text
 
 
 def test_a_change_is_served_after_the_transaction_and_not_after_looking(

@@ -74,7 +74,9 @@ def test_a_folder_outside_is_refused_at_its_field(add: Open, folder: Path) -> No
 def test_a_source_of_functions_takes_no_files_and_lists_functions(add: Open, boss: Client, folder: Path) -> None:
     assert "Only a source of files" in add("source").errors(name="f", kind="python", upload=upload())
     add("source").send(name="f", kind="python")
-    assert "hello_world( name )" in Page(boss, url("source", "change", Source.objects.get().pk)).text.replace("(", "( ").replace(")", " )")
+    assert "hello_world( name )" in Page(boss, url("source", "change", Source.objects.get().pk)).text.replace(
+        "(", "( "
+    ).replace(")", " )")
 
 
 def test_a_file_that_is_no_table_is_told_beside_those_that_are(boss: Client, files_source: Source) -> None:

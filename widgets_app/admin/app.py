@@ -15,7 +15,6 @@ from widgets_app.admin.column import MoreLink
 from widgets_app.admin.fields import Scalar
 from widgets_app.admin.filters import StateFilter
 from widgets_app.admin.forms import KeepingForm
-from widgets_app.admin.inputs import SuggestingInput
 from widgets_app.admin.ordering import DraggedList, OrderedFormSet
 from widgets_app.admin.pictures import PictureUploads, Upload
 from widgets_app.admin.publishing import DefinitionAdmin, PartAdmin, grouped
@@ -136,7 +135,7 @@ class PlacementForm(KeepingForm):
     def __init__(self, *args: Any, widgets: dict[str, int] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.known = widgets
-        self.fields["widget_id_text"].widget = SuggestingInput(WIDGETS)
+        self.fields["widget_id_text"].widget.attrs["list"] = WIDGETS
 
     def clean(self) -> dict[str, Any]:
         """Link the widget; complain at the field about a state that Workspace would not read."""

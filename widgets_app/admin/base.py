@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from widgets_app.admin import fields
 from widgets_app.admin.forms import KeepingForm, is_text
-from widgets_app.admin.inputs import NOT_SET, Textarea, YesNoInput
+from widgets_app.admin.inputs import NOT_SET, Textarea, YesNoInput, in_row
 from widgets_app.admin.theme import ModelAdmin, TabularInline, TextInput
 from widgets_app.models.fields import JSONTextField
 
@@ -111,9 +111,16 @@ class BackendAdmin(FormFields, ModelAdmin):
 class RowsInline(FormFields, TabularInline):
     """Rows of a definition inside its page."""
 
+    template = "admin/widgets_app/rows.html"
     extra = 0
     tab = True
-    hide_title = True
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choose inputs that many rows can afford."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget = in_row(field.widget)
+        return field
 
 
 def change_url(row: models.Model) -> str:

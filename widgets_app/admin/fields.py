@@ -37,7 +37,12 @@ def one_line_input(field: forms.Field) -> bool:
 
 
 class Text(forms.CharField):
-    """Plain text."""
+    """Plain text. Browsers send line breaks as `\\r\\n`; typed text is kept with `\\n`, as files have it."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the text with plain line breaks."""
+        text = super().to_python(value)
+        return text.replace("\r\n", "\n") if isinstance(text, str) else text
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compare as browsers send it: with stripped blanks it would look changed by itself."""

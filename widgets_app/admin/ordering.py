@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from django.forms.models import BaseInlineFormSet
 
     _FormSet = BaseInlineFormSet[Any, Any, Any]
+    _RowField = forms.ModelChoiceField[Any]
 else:
     from unfold.forms import PaginationInlineFormSet as _FormSet
+
+    _RowField = forms.ModelChoiceField
 
 ROW = re.compile(r"form-(\d+)-position")
 
@@ -61,10 +64,10 @@ def _order(request: HttpRequest) -> list[int]:
     return [pk for _, pk in sorted(places, key=lambda pair: pair[0])]
 
 
-class KnownRow(forms.ModelChoiceField):
+class KnownRow(_RowField):
     """The hidden primary key of a row. Rows that the form set has read are not read again one by one."""
 
-    def __init__(self, formset: OrderedFormSet, field: forms.ModelChoiceField[Any]) -> None:
+    def __init__(self, formset: OrderedFormSet, field: _RowField) -> None:
         self.formset = formset
         super().__init__(field.queryset, initial=field.initial, required=False, widget=field.widget)
 
@@ -84,7 +87,7 @@ class OrderedFormSet(_FormSet):
     def add_fields(self, form: Any, index: int | None) -> None:
         """Look at the rows once for the hidden keys of all of them."""
         super().add_fields(form, index)
-        name = self.model._meta.pk.name
+        name = self.get_queryset().model._meta.pk.name
         if isinstance(field := form.fields.get(name), forms.ModelChoiceField):
             form.fields[name] = KnownRow(self, field)
 

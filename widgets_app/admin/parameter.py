@@ -15,7 +15,7 @@ from widgets_app.admin.base import RowsInline, json_of, strings
 from widgets_app.admin.column import MoreLink
 from widgets_app.admin.fields import Scalar, Typed
 from widgets_app.admin.forms import KeepingForm
-from widgets_app.admin.inputs import SuggestingInput
+from widgets_app.admin.inputs import RowInput
 from widgets_app.admin.ordering import OrderedFormSet, OrderedInline
 from widgets_app.admin.publishing import PartAdmin
 from widgets_app.admin.site import site
@@ -29,7 +29,7 @@ QUERIES = "query-names"
 class QueryName(forms.Field):
     """A query by its name. The form set reads the names once for all of its rows."""
 
-    widget = SuggestingInput(QUERIES)
+    widget = RowInput({"list": QUERIES})
 
     def __init__(self, queries: Mapping[int, Query] | None = None, **kwargs: Any) -> None:
         self.queries = queries or {}

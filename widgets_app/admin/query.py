@@ -90,16 +90,27 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
             context["users"] = users_of(obj)
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def save_model(self, request: HttpRequest, obj: Query, form: Any, change: bool) -> None:
+        """Say what was found in a new text."""
+        super().save_model(request, obj, form, change)
+        if {"text", "source"} & set(form.changed_data) and (found := _found(obj)):
+            placeholders = ", ".join(f":{name}" for name in found["placeholders"]) or "none"
+            columns = ", ".join(column.name for column in found["columns"]) or "known when it has run"
+            messages.info(request, f"Placeholders: {placeholders}. Columns: {columns}.")
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Say in words what still needs a query; what is served needs it even when the draft does not."""
         to_delete, counts, missing, protected = super().get_deleted_objects(objs, request)
-        for query in objs:
-            names = sorted({str(widget) for widget, _, _ in users_of(query)} | set(states.served_users(query)))
-            if names:
+        needed = {
+            query: sorted({str(widget) for widget, _, _ in users_of(query)} | set(states.served_users(query)))
+            for query in objs
+        }
+        if any(needed.values()):
+            protected = sorted({f"widget {name}" for names in needed.values() for name in names})
+        for query, names in needed.items():
+            if names and "post" not in request.POST:
                 text = f"“{query}” is used by {', '.join(names)}. Choose another query there, publish, then delete it."
-                if "post" not in request.POST:
-                    messages.warning(request, text)
-                protected = [*protected, f"What is served of {', '.join(names)}"]
+                messages.warning(request, text)
         return to_delete, counts, missing, protected
 
 
