@@ -19,6 +19,7 @@ help:
 	@echo "make test   run the tests on SQLite"
 	@echo "make lint   check format, style, types and imports"
 	@echo "make check  everything that is checked before a change lands"
+	@echo "make bench  compare the speed with FastAPI"
 
 run: .venv/requirements.stamp
 	@$(MANAGE) migrate --verbosity 0

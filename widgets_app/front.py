@@ -14,6 +14,9 @@ from widgets_app import cors, documents, exceptions, serving
 from widgets_app.authentication import QUERY_NAME, authenticate
 from widgets_app.errors import RequestError
 
+# As Django's own security middleware adds it.
+NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
@@ -33,7 +36,7 @@ def answer(
         return None
     status, head, content = found
     length = ("Content-Length", str(len(content)))
-    return status, with_cors([*head, length], sent.get("origin")), content if method == "GET" else b""
+    return status, with_cors([*head, length, NO_SNIFFING], sent.get("origin")), content if method == "GET" else b""
 
 
 def _manifest(path: str, query: str, sent: Mapping[str, str], address: str) -> Answer:
@@ -62,7 +65,7 @@ def refuse(headers: Iterable[tuple[bytes, bytes]], status: int, text: str) -> An
     """Return an error in the shape that all errors have."""
     origin = next((value.decode("latin-1") for name, value in headers if name == b"origin"), None)
     content = orjson.dumps(exceptions.body(text))
-    head = [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
+    head = [("Content-Type", "application/json"), ("Content-Length", str(len(content))), NO_SNIFFING]
     retry = [("Retry-After", "2")] if status == 503 else []
     return status, with_cors([*head, *retry], origin), content
 

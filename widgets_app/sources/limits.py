@@ -61,7 +61,7 @@ class Slots:
     def start(self, job: Job) -> None:
         """Run a job that holds a slot; the job gives the slot back and raises nothing."""
         with self._freed:
-            if self._threads < self.count:
+            if self._threads < self._taken:
                 name = f"source-{self.name}-{self._threads + 1}"
                 threading.Thread(target=_work, args=(self._jobs,), name=name, daemon=True).start()
                 self._threads += 1
