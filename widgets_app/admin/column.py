@@ -27,6 +27,7 @@ class ColumnForm(KeepingForm):
         rendering = self.fields.get("render_fn")
         if isinstance(rendering, RenderFunctions):
             rendering.offer(self.instance.render_fn)
+            rendering.help_text = "One or several. Cards, clicks and colour rules need the settings below."
 
     def clean(self) -> dict[str, Any]:
         """Complain at the field about settings that Workspace would not read."""

@@ -187,13 +187,15 @@ class ParameterAdmin(PartAdmin):
     fieldsets = (
         (
             "Parameter",
-            {"classes": ["tab"], "fields": ["param_name", "type", "label", "description", "value", "show", "optional"]},
+            {"classes": ["tab"], "fields": ["param_name", "type", "label", "description", "value"]},
         ),
         (
             "Values",
             {
                 "classes": ["tab"],
                 "fields": [
+                    "show",
+                    "optional",
                     "options_query",
                     "options_endpoint",
                     "options_params",
