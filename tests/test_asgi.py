@@ -161,7 +161,13 @@ def test_kept_rows_are_answered_without_django_and_look_the_same(port: int, key:
     again = ask(port, f"/table?least=20&api_key={key}", Origin=WORKSPACE)
     assert django_asked == ["/table"]
     assert (again.status, again.body) == (first.status, first.body) == (200, first.body)
-    for name in ("X-Content-Type-Options", "Content-Type", "Cache-Control", "Access-Control-Allow-Origin", "Content-Length"):
+    for name in (
+        "X-Content-Type-Options",
+        "Content-Type",
+        "Cache-Control",
+        "Access-Control-Allow-Origin",
+        "Content-Length",
+    ):
         assert again.headers[name] == first.headers[name]
     head = ask(port, "/table?least=20", "HEAD", X_API_KEY=key)
     assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", first.headers["Content-Length"])
