@@ -38,8 +38,8 @@ class JSONTextFormField(forms.JSONField):
             return False
         try:
             return dump(self.to_python(data)) != dump(initial)
-        except ValidationError:
-            return True
+        except (ValidationError, ValueError):
+            return True  # no JSON, or NaN: told when it is cleaned
 
 
 class JSONTextField(_TextField):
