@@ -28,7 +28,7 @@ run: .venv/requirements.stamp
 	@$(MANAGE) runserver
 
 test: .venv/requirements.stamp
-	@$(TESTING) $(BIN)/python -m pytest -q
+	@$(TESTING) $(BIN)/python -m pytest -q -n auto
 
 lint: .venv/requirements-dev.stamp
 	@$(BIN)/python -m ruff format --check .
