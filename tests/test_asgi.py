@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 from project.asgi import Dispatcher, application
 from tests.conftest import Define, refresh
 from tests.loopback import ask, raw, serving
+from widgets_app import cache
 from widgets_app.authentication import KEYS
 from widgets_app.catalog import CATALOG
 
@@ -126,9 +127,12 @@ def test_a_foreign_host_name_is_left_for_django_to_refuse():
 
 
 @pytest.fixture
-def port(define_query: Define, define_widget: Define, settings: Any, key: str) -> Iterator[int]:
-    """The whole application, with a table, a chart and a widget that only some may see."""
+def port(
+    define_query: Define, define_widget: Define, settings: Any, key: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[int]:
+    """The whole application, with a table, a chart and a widget that only some may see; results kept in memory."""
     settings.WIDGETS_CATALOG_CHECK_SECONDS = 0
+    monkeypatch.setattr(cache, "results", cache.MemoryCache("test", {}))
     define_query("some", "select * from prices where price >= :least")
     params = [{"paramName": "least", "type": "number", "value": 0}]
     define_widget("table", query="some", params=params)

@@ -77,10 +77,11 @@ def test_a_result_is_made_again_when_its_time_is_over() -> None:
 
 def test_a_result_is_not_older_than_the_one_who_asks_calls_fresh() -> None:
     with time_machine.travel(0, tick=False) as clock:
-        first = cache.frame("key", seconds=3600, make=make_frame)
+        cache.frame("key", seconds=3600, make=lambda: make_frame("first"))
         clock.shift(61)
-        assert cache.frame("key", seconds=3600, make=make_frame) is first
-        assert cache.frame("key", seconds=60, make=make_frame) is not first
+        first, second = make_frame("first").json, make_frame("second")
+        assert cache.frame("key", seconds=3600, make=lambda: second).json == first
+        assert cache.frame("key", seconds=60, make=lambda: second).json == second.json
 
 
 def ask_together(make: Any, callers: int = 20) -> list[Any]:
