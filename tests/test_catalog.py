@@ -199,6 +199,8 @@ def test_with_the_database_gone_the_last_snapshot_serves_on(
         assert caller.get("/prices").status_code == 200
         assert Client().get("/-/health").json() == {"status": "stale"}
     CATALOG.check()
+    assert Client().get("/-/health").json() == {"status": "stale"}
+    KEYS.check()
     assert Client().get("/-/health").json() == {"status": "ok"}
 
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from widgets_app import documents, serving
-from widgets_app.authentication import QUERY_NAME, KeyAuthentication
+from widgets_app.authentication import KEYS, QUERY_NAME, KeyAuthentication
 from widgets_app.catalog import CATALOG
 from widgets_app.permissions import HasCaller
 
@@ -77,6 +77,6 @@ class RootView(WidgetsView):
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
     """Say whether this process can answer: 200 with its state, 503 while it has no definitions."""
-    ready = CATALOG.is_loaded
-    state = "starting" if not ready else "stale" if CATALOG.stale else "ok"
+    ready = CATALOG.is_loaded and KEYS.is_loaded
+    state = "starting" if not ready else "stale" if CATALOG.stale or KEYS.stale else "ok"
     return JsonResponse({"status": state}, status=200 if ready else 503)
