@@ -47,6 +47,7 @@ def _from_memory(scope: Scope) -> Answer | None:
     try:
         return front.answer(scope["method"], path, scope["headers"], scope["query_string"], address)
     except Exception:
+        # Uvicorn would answer in plain text without CORS, and the browser would hide what went wrong.
         logger.exception("%s %r failed", scope["method"], path)
         return refuse(scope, 500, FAILED)
 

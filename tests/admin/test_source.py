@@ -25,7 +25,7 @@ def upload(content: bytes = CSV, name: str = "quotes.csv") -> SimpleUploadedFile
 
 @pytest.fixture
 def folder(tmp_path: Path, settings: object) -> Path:
-    settings.WIDGETS_FILES = tmp_path  # type: ignore[attr-defined]
+    settings.WIDGETS_FILES = tmp_path  # type: ignore[attr-defined]  # settings of our own
     return tmp_path
 
 
