@@ -164,3 +164,13 @@ GROUP_TYPES: Final[Choices] = (
 )
 SHADOWS: Final[Choices] = (("none", "None"), ("sm", "Small"), ("md", "Medium"), ("lg", "Large"))
 MCP_AUTH_TYPES: Final[Choices] = (("oauth", "OAuth"), ("token", "Token"))
+
+# What Workspace itself offers an agent. An agent may have features of its own besides.
+AGENT_FEATURES: Final[Choices] = (
+    ("streaming", "Answers piece by piece"),
+    ("widget-dashboard-select", "Reads the widgets that people select"),
+    ("widget-dashboard-search", "Searches the widgets of the dashboard"),
+    ("mcp-tools", "Uses MCP tools"),
+)
+# A feature of an agent's own without a type is a switch.
+AGENT_FEATURE_TYPES: Final[Choices] = (("text", "Text"), ("select", "Choice"))

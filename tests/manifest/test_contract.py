@@ -467,6 +467,7 @@ def test_findings_on_imported_definitions_are_errors_only_if_they_break_the_entr
 
 
 NOW = "tabs.now.layout[{}]".format
+SERVER = {"name": "Depot", "url": "https://depot.example.org/mcp", "authType": "token"}
 APP_FAULTS: list[tuple[Any, ...]] = [
     ("name", 5, "error app-name-missing"),
     ("description", GONE, "warning app-description"),
@@ -536,10 +537,18 @@ APP_FAULTS: list[tuple[Any, ...]] = [
      "warning group-empty groups[2].widgetIds"),
     ("prompts[0]", 5, "error wrong-type"),
     ("prompts[0]", "What about @[id:buses]?", "warning prompt-widget-unknown"),
+    ("prompts[0]", "@[id:trams], @[id:buses] or @[id:ferries], @[id:buses]?", "warning prompt-widget-unknown",
+     "warning prompt-widget-unknown"),
+    ("prompts[0]", "What about @[id: ]?", "warning prompt-mention"),
+    ("prompts[0]", "@[id:trams and @[id:card]", "warning prompt-mention"),
+    ("prompts[0]", "Is @[trams] late?", "info prompt-mention"),
+    ("prompts[0]", "Mail a@[b", "info prompt-mention"),
     ("mcp_servers[0]", "depot", "error wrong-type"),
     ("mcp_servers[0].url", "/mcp", "error mcp-url"),
     ("mcp_servers[0].name", GONE, "error mcp-name-missing"),
     ("mcp_servers[0].authType", "basic", "error mcp-auth-type"),
+    ("mcp_servers", [SERVER, {**SERVER, "url": "https://two.example.org/"}], "warning mcp-name-shared mcp_servers[1].name"),
+    ("mcp_servers", [SERVER, {**SERVER, "name": "Two"}], None),
 ]  # fmt: skip
 
 
@@ -549,6 +558,17 @@ def test_each_fault_of_an_app_is_found_where_it_is(place: str, value: object, ex
     app["groups"] += [None] if place == "groups[2]" else []
     findings = check_app(changed(app, place, value), WIDGETS)
     assert sorted(brief(findings)) == sorted(wanted(place, expected))
+
+
+def test_the_agent_that_an_app_selects_is_looked_up_where_the_agents_are_known():
+    app = {**APP, "selected_agent": "clerk"}
+    assert check_app(app, WIDGETS) == []
+    assert check_app(app, WIDGETS, {"clerk"}) == []
+    assert check_app({**APP, "selected_agent": ""}, WIDGETS, set()) == []
+    (finding,) = check_app(app, WIDGETS, frozenset())
+    assert brief([finding]) == [("warning", "app-agent-unknown", "selected_agent")]
+    assert "unless it is one of Workspace's own" in finding.fix
+    assert check_apps([app], WIDGETS, ["conductor"]) == [[finding]]
 
 
 def test_members_with_other_options_for_the_shared_parameter_are_warned_about():

@@ -1,7 +1,8 @@
-"""Says in words whether definitions are right: entries of widgets.json and apps.json, as plain JSON.
+"""Says in words whether definitions are right: entries of widgets.json, apps.json and agents.json, as plain JSON.
 
 Nothing here raises, whatever the document holds. A definition made here with an error is not to be published.
-An imported one is served unless `breaks_entry` or `breaks_app` objects; `as_imported` grades its findings.
+An imported one is served unless `breaks_entry`, `breaks_app` or `breaks_agent` objects; `as_imported` grades its
+findings.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from widgets_app.manifest.contract.agents import breaks_agent, check_agent, check_agents
 from widgets_app.manifest.contract.apps import breaks_app, check_app, check_apps
 from widgets_app.manifest.contract.drawing import check_chart_view, check_sparkline
 from widgets_app.manifest.contract.endpoints import RESERVED_PATHS, is_reserved
@@ -27,6 +29,9 @@ BREAKING: Final = frozenset(
         "app-not-object",
         "app-name-missing",
         "app-tabs-missing",
+        "agent-not-object",
+        "agent-name-missing",
+        "agent-query-missing",
     }
 )
 
@@ -47,8 +52,11 @@ __all__ = [
     "Finding",
     "Severity",
     "as_imported",
+    "breaks_agent",
     "breaks_app",
     "breaks_entry",
+    "check_agent",
+    "check_agents",
     "check_app",
     "check_apps",
     "check_chart_view",

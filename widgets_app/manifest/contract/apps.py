@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from widgets_app.manifest.contract.endpoints import is_web_address
@@ -18,6 +18,7 @@ from widgets_app.manifest.contract.findings import (
     check_spelling,
     check_word,
     error,
+    info,
     is_text,
     listing,
     not_an_object,
@@ -44,10 +45,11 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "mcp_servers": "list",
     "layout": "list",
 }
-_KEYS: Final = frozenset({"name", "tabs", *_KINDS})
+APP_KEYS: Final = frozenset({"name", "tabs", *_KINDS})
 _IMAGES: Final = ("img", "img_dark", "img_light")
 _APP_ID: Final = re.compile(r"custom-.+", re.DOTALL)
-_CHIP: Final = re.compile(r"@\[id:([^\]]*)\]")
+# A mention of a widget, also where the closing bracket is missing.
+_MENTION: Final = re.compile(r"@\[(?:(?!@\[)[^\]])*+\]?")
 
 
 def breaks_app(app: object) -> Finding | None:
@@ -70,12 +72,16 @@ def _check_refusal(app: object) -> Findings:
         yield error("app-tabs-missing", "tabs", message, fix=fix)
 
 
-def check_app(app: object, widgets: Mapping[str, object]) -> list[Finding]:
-    """Return everything there is to say about one entry of apps.json, given the widgets.json it goes with."""
+def check_app(app: object, widgets: Mapping[str, object], agents: Collection[str] | None = None) -> list[Finding]:
+    """Return everything there is to say about one entry of apps.json, given the widgets.json it goes with.
+
+    `agents` are the ids of the agents.json beside it; without them nothing is said about the agent it selects.
+    """
     findings = list(_check_refusal(app))
     if isinstance(app, dict):
         placements = placements_of(app)
         findings += _check_keys(app)
+        findings += _check_agent(app.get("selected_agent"), agents)
         findings += _check_tabs(as_object(app.get("tabs")))
         findings += check_layout(placements, widgets)
         findings += check_groups(app, placements, widgets)
@@ -84,9 +90,11 @@ def check_app(app: object, widgets: Mapping[str, object]) -> list[Finding]:
     return findings
 
 
-def check_apps(apps: Sequence[object], widgets: Mapping[str, object]) -> list[list[Finding]]:
+def check_apps(
+    apps: Sequence[object], widgets: Mapping[str, object], agents: Collection[str] | None = None
+) -> list[list[Finding]]:
     """Return the findings of every entry of an apps.json in order, those between entries included."""
-    findings = [check_app(app, widgets) for app in apps]
+    findings = [check_app(app, widgets, agents) for app in apps]
     names = [name if is_text(name := as_object(app).get("name")) else None for app in apps]
     counts = Counter(names)
     for name, found in zip(names, findings, strict=True):
@@ -98,7 +106,7 @@ def check_apps(apps: Sequence[object], widgets: Mapping[str, object]) -> list[li
 
 def _check_keys(app: Mapping[str, object]) -> Findings:
     yield from check_kinds(app, _KINDS)
-    yield from check_spelling(app, _KEYS)
+    yield from check_spelling(app, APP_KEYS)
     if not is_text(app.get("description")):
         message = "The app has no description, so people see only its name when they choose."
         yield warning("app-description", "description", message, fix="Say what the app is for.")
@@ -114,6 +122,13 @@ def _check_keys(app: Mapping[str, object]) -> Findings:
     if app.get("tabs") is None and isinstance(app.get("layout"), list):
         message = "A layout outside of tabs is the old form of an app."
         yield warning("app-layout-legacy", "layout", message, fix='Move it into "tabs".')
+
+
+def _check_agent(agent_id: object, agents: Collection[str] | None) -> Findings:
+    if agents is not None and is_text(agent_id) and agent_id not in agents:
+        message = f"There is no agent {show(agent_id)} here; without it the app opens with no agent selected."
+        fix = "Write the id of an agent, unless it is one of Workspace's own."
+        yield warning("app-agent-unknown", "selected_agent", message, fix=fix)
 
 
 def _check_id(app_id: object) -> Findings:
@@ -151,13 +166,25 @@ def _check_prompts(prompts: list[object], widgets: Mapping[str, object]) -> Find
             message = f"The prompt is {show(prompt)} instead of a text."
             yield error("wrong-type", step(index), message, fix="Write a text.")
             continue
-        for widget_id in _CHIP.findall(prompt):
-            if not is_known(widget_id, widgets):
-                message = f"The prompt names {show(widget_id)}, which is no widget here; people see the raw text."
-                yield warning("prompt-widget-unknown", step(index), message, fix="Write the id of a widget.")
+        yield from under(index, _check_mentions(prompt, widgets))
+
+
+def _check_mentions(prompt: str, widgets: Mapping[str, object]) -> Findings:
+    for mention in dict.fromkeys(match.group() for match in _MENTION.finditer(prompt)):
+        widget_id = mention.removeprefix("@[id:").removesuffix("]")
+        if not mention.startswith("@[id:"):
+            message = f"{show(mention)} is not how a prompt names a widget; people see it as it stands."
+            yield info("prompt-mention", "", message, fix="If a widget is meant, write @[id:...] with its id.")
+        elif not mention.endswith("]") or not widget_id.strip():
+            message = f"{show(mention)} begins to name a widget but names none; people see the raw text."
+            yield warning("prompt-mention", "", message, fix="Write @[id:...] with the id of a widget.")
+        elif not is_known(widget_id, widgets):
+            message = f"The prompt names {show(widget_id)}, which is no widget here; people see the raw text."
+            yield warning("prompt-widget-unknown", "", message, fix="Write the id of a widget.")
 
 
 def _check_servers(servers: list[object]) -> Findings:
+    names: set[str] = set()
     for index, server in enumerate(servers):
         if not isinstance(server, dict):
             yield from under(index, [not_an_object("The MCP server", server)])
@@ -166,6 +193,11 @@ def _check_servers(servers: list[object]) -> Findings:
         if not is_text(server.get("name")):
             message = "The MCP server has no name."
             yield error("mcp-name-missing", f"[{index}].name", message, fix='Set "name".')
+        elif server["name"] in names:
+            message = f"An earlier MCP server is named {show(server['name'])} too, so tools cannot tell them apart."
+            yield warning("mcp-name-shared", f"[{index}].name", message, fix="Give each server its own name.")
+        else:
+            names.add(server["name"])
         if not is_web_address(server.get("url")):
             message = f"The address of the MCP server is {show(server.get('url'))}, which is not a whole address."
             yield error("mcp-url", f"[{index}].url", message, fix="Write an address that starts with https://.")

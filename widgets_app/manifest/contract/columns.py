@@ -45,7 +45,7 @@ _TABLE_KINDS: Final[Mapping[str, Kind]] = {
     "chartView": "object",
     "columnsDefs": "list",
 }
-_TABLE_KEYS: Final = frozenset({*_TABLE_KINDS, "formatterFn", "index"})
+TABLE_KEYS: Final = frozenset({"formatterFn", "index", *_TABLE_KINDS, *MISPLACED_COLUMNS})
 _COLUMN_KINDS: Final[Mapping[str, Kind]] = {
     "headerName": "text",
     "headerTooltip": "text",
@@ -60,20 +60,21 @@ _COLUMN_KINDS: Final[Mapping[str, Kind]] = {
     "renderFnParams": "object",
     "sparkline": "object",
 }
-_COLUMN_WORDS: Final = {
+COLUMN_WORDS: Final = {
     "cellDataType": (CELL_DATA_TYPES, "cell-data-type"),
     "chartDataType": (CHART_DATA_TYPES, "chart-data-type"),
     "formatterFn": (FORMATTER_FNS, "formatter-fn"),
     "align": (ALIGN, "align"),
     "sort": (SORT, "sort"),
 }
-_COLUMN_KEYS: Final = frozenset({"field", "renderFn", "pinned", *_COLUMN_KINDS, *_COLUMN_WORDS})
+COLUMN_KEYS: Final = frozenset({"field", "renderFn", "pinned", *_COLUMN_KINDS, *COLUMN_WORDS})
+LEGACY_COLUMN_KEYS: Final = {"formatFn": "formatterFn"}
 
 
 def check_table(table: Mapping[str, object], *, widget_type: str) -> Findings:
     """Check the object at `data.table`."""
     yield from check_kinds(table, _TABLE_KINDS)
-    yield from check_spelling(table, _TABLE_KEYS | set(MISPLACED_COLUMNS))
+    yield from check_spelling(table, TABLE_KEYS)
     yield from check_word(table, "formatterFn", FORMATTER_FNS, code="formatter-fn")
     yield from check_misplaced(table, MISPLACED_COLUMNS[1:])
     columns = as_list(table.get("columnsDefs"))
@@ -123,8 +124,8 @@ def _check_column(column: object, widget_type: str) -> Findings:
             fix='Set "field" to the key as it is written in the rows.',
         )
     yield from check_kinds(column, _COLUMN_KINDS)
-    yield from check_spelling(column, _COLUMN_KEYS, {"formatFn": "formatterFn"})
-    for key, (choices, code) in _COLUMN_WORDS.items():
+    yield from check_spelling(column, COLUMN_KEYS, LEGACY_COLUMN_KEYS)
+    for key, (choices, code) in COLUMN_WORDS.items():
         yield from check_word(column, key, choices, code=code)
     if column.get("pinned") is not False:  # some exports write false for "not pinned"
         yield from check_word(column, "pinned", PINNED, code="pinned")

@@ -33,8 +33,8 @@ _CHART_VIEW_KINDS: Final[Mapping[str, Kind]] = {
     "chartNavigatorEnabled": "flag",
     "chartMiniChartEnabled": "flag",
 }
-_CHART_VIEW_KEYS: Final = frozenset({*_CHART_VIEW_KINDS, "chartType"})
-_SPARKLINE_KEYS: Final = frozenset({"type", "dataField", "options"})
+CHART_VIEW_KEYS: Final = frozenset({*_CHART_VIEW_KINDS, "chartType"})
+SPARKLINE_KEYS: Final = frozenset({"type", "dataField", "options"})
 _OPTION_KINDS: Final[Mapping[str, Kind]] = {
     "stroke": "text",
     "fill": "text",
@@ -63,7 +63,7 @@ def check_chart_view(value: object) -> list[Finding]:
     """Check `chartView`, the chart that a table starts with."""
     if not isinstance(value, dict):
         return [not_an_object('"chartView"', value)]
-    findings = [*check_kinds(value, _CHART_VIEW_KINDS), *check_spelling(value, _CHART_VIEW_KEYS)]
+    findings = [*check_kinds(value, _CHART_VIEW_KINDS), *check_spelling(value, CHART_VIEW_KEYS)]
     findings += check_word(value, "chartType", CHART_TYPES, code="chart-type")
     for name, fields in as_object(value.get("cellRangeCols")).items():
         findings += under("cellRangeCols", _check_cell_range(name, fields))
@@ -86,7 +86,7 @@ def check_sparkline(value: object) -> list[Finding]:
     if not isinstance(value, dict):
         return [not_an_object('"sparkline"', value)]
     findings = list(check_kinds(value, {"dataField": "text", "options": "object"}))
-    findings += check_spelling(value, _SPARKLINE_KEYS)
+    findings += check_spelling(value, SPARKLINE_KEYS)
     if value.get("type") is None:
         message = "Nothing says how the small chart is drawn."
         findings.append(warning("sparkline-type", "type", message, fix='Set "type" to line, area or bar.'))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, Protocol, TypeGuard
@@ -196,15 +196,30 @@ def check_spelling(
     item: Mapping[str, object], known: frozenset[str], legacy: Mapping[str, str] | None = None
 ) -> Findings:
     """Report keys under an old name, and keys that are a known key in another spelling."""
-    for key in [key for key in item if key not in known]:
-        meant = (legacy or {}).get(key) or _spellings(known).get(_folded(key))
-        if meant and meant not in item:
+    for key in item:
+        if meant := meant_key(key, item, known, legacy):
             yield warning(
                 "key-spelling",
                 step(key),
                 f'{show(key)} is an old or wrong spelling of "{meant}", so Workspace may not read it.',
                 fix=f'Rename {show(key)} to "{meant}".',
             )
+
+
+def meant_key(
+    key: str, item: Collection[str], known: frozenset[str], legacy: Mapping[str, str] | None = None
+) -> str | None:
+    """Return the known key that `key` is an old or wrong spelling of, unless the item has that one too."""
+    if key in known:
+        return None
+    meant = (legacy or {}).get(key) or _spellings(known).get(_folded(key))
+    return meant if meant and meant not in item else None
+
+
+def meant_word(value: str, choices: Choices) -> str:
+    """Return the word of a closed set that a text is another spelling of, else the text as it is."""
+    known = words(choices)
+    return value if value in known else _spellings(known).get(_folded(value), value)
 
 
 @cache

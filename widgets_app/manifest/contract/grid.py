@@ -22,12 +22,13 @@ SMALL_COLUMNS: Final = 10
 SMALL_ROWS: Final = 4
 
 _KINDS: Final[Mapping[str, Kind]] = dict.fromkeys(("w", "h", "minW", "minH", "maxW", "maxH"), "number")
+GRID_KEYS: Final = frozenset(_KINDS)
 
 
 def check_grid(grid: Mapping[str, object], widget_type: str) -> Findings:
     """Check a widget's `gridData`, in columns and rows of the dashboard."""
     yield from check_kinds(grid, _KINDS)
-    yield from check_spelling(grid, frozenset(_KINDS))
+    yield from check_spelling(grid, GRID_KEYS)
     yield from _check_widths(grid, widget_type)
     yield from _check_heights(grid)
     for least, size, most in (("minW", "w", "maxW"), ("minH", "h", "maxH")):

@@ -30,8 +30,8 @@ from widgets_app.manifest.contract.values import options_source
 from widgets_app.manifest.contract.widgets import widget_type
 from widgets_app.vocabulary import GROUP_TYPES
 
-_KEYS: Final = frozenset({"name", "type", "paramName", "widgetIds", "defaultValue"})
-_LEGACY: Final = {"groupById": "paramName"}
+GROUP_KEYS: Final = frozenset({"name", "type", "paramName", "widgetIds", "defaultValue"})
+LEGACY_GROUP_KEYS: Final = {"groupById": "paramName"}
 _PLAIN_NAME: Final = re.compile(r"Group [0-9]+")
 
 
@@ -60,7 +60,7 @@ def _check_group(group: object, placements: list[Placement], widgets: Mapping[st
         yield not_an_object("The group", group)
         return
     yield from check_kinds(group, {"widgetIds": "list"})
-    yield from check_spelling(group, _KEYS, _LEGACY)
+    yield from check_spelling(group, GROUP_KEYS, LEGACY_GROUP_KEYS)
     yield from _check_name(group.get("name"))
     yield from _check_type(group)
     if isinstance(group.get("defaultValue"), dict):

@@ -61,8 +61,8 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "ai": "flag",
     "optional": "flag",
 }
-_KEYS: Final = frozenset({"paramName", "type", "value", "language", *_KINDS})
-_LEGACY: Final = {"editable": "multiple", "default": "value"}
+PARAM_KEYS: Final = frozenset({"paramName", "type", "value", "language", *_KINDS})
+LEGACY_PARAM_KEYS: Final = {"editable": "multiple", "default": "value"}
 
 
 def params_of(definition: object) -> list[dict[str, object]]:
@@ -101,7 +101,7 @@ def _check_param(param: object, *, in_form: bool, reserved: frozenset[str]) -> F
         return
     kind = _kind(param)
     yield from check_kinds(param, _KINDS)
-    yield from check_spelling(param, _KEYS, _LEGACY)
+    yield from check_spelling(param, PARAM_KEYS, LEGACY_PARAM_KEYS)
     yield from _check_texts(param, in_form=in_form)
     yield from _check_type(param, in_form=in_form)
     yield from check_default(param, kind)

@@ -38,7 +38,7 @@ _PARAMS_KINDS: Final[Mapping[str, Kind]] = {
     "hoverCard": "object",
     "colorRules": "list",
 }
-_PARAMS_KEYS: Final = frozenset({"actionType", "groupByParamName", *_PARAMS_KINDS})
+RENDER_PARAM_KEYS: Final = frozenset({"actionType", "groupByParamName", *_PARAMS_KINDS})
 _HOVER_KINDS: Final[Mapping[str, Kind]] = {"cellField": "text", "title": "text", "markdown": "text"}
 _CONDITIONS: Final = ", ".join(word for word, _ in COLOR_CONDITIONS)
 
@@ -79,7 +79,7 @@ def check_render_fn_params(value: object, render_fn: object) -> list[Finding]:
     if value is not None and not isinstance(value, dict):
         return [not_an_object('"renderFnParams"', value)]
     params = as_object(value)
-    findings = [*check_kinds(params, _PARAMS_KINDS), *check_spelling(params, _PARAMS_KEYS)]
+    findings = [*check_kinds(params, _PARAMS_KINDS), *check_spelling(params, RENDER_PARAM_KEYS)]
     for name, check in _CHECKS.items():
         if name in _names(render_fn):
             findings += check(params)

@@ -69,11 +69,11 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "mcp_tool": "object",
     "ai": "flag",
 }
-_KEYS: Final = frozenset({
+WIDGET_KEYS: Final = frozenset({
     "name", "description", "endpoint", "type", "source", "params", "refetchInterval", "dataUpdateDisplay",
     "staleTime", "widgetId", "id", "widgetType", "form_endpoint", *MISPLACED_COLUMNS, *_KINDS,
 })  # fmt: skip
-_LEGACY: Final = {"defaultViz": "type", "refreshInterval": "refetchInterval"}
+LEGACY_WIDGET_KEYS: Final = {"defaultViz": "type", "refreshInterval": "refetchInterval"}
 _DATA_KINDS: Final[Mapping[str, Kind]] = {
     "dataKey": "text",
     "wsRowIdColumn": "text",
@@ -82,6 +82,7 @@ _DATA_KINDS: Final[Mapping[str, Kind]] = {
     "updateFrequency": "number",
     "chartConfig": "object",
 }
+DATA_KEYS: Final = frozenset({*_DATA_KINDS, *MISPLACED_COLUMNS})
 _CHART_KINDS: Final[Mapping[str, Kind]] = {
     **dict.fromkeys((f"{part}{way}Color" for part in ("border", "wick", "volume") for way in ("Up", "Down")), "text"),
     "upColor": "text",
@@ -202,7 +203,7 @@ _TYPE_WORDS: Final = ", ".join(word for word, _ in WIDGET_TYPES)
 
 def _check_keys(definition: Mapping[str, object]) -> Findings:
     yield from check_kinds(definition, _KINDS)
-    yield from check_spelling(definition, _KEYS, _LEGACY)
+    yield from check_spelling(definition, WIDGET_KEYS, LEGACY_WIDGET_KEYS)
     yield from check_misplaced(definition, MISPLACED_COLUMNS)
     source = definition.get("source")
     if isinstance(source, str):
@@ -241,7 +242,7 @@ def _check_page(address: str) -> Findings:
 
 def _check_data(data: Mapping[str, object], kind: str) -> Findings:
     yield from check_kinds(data, _DATA_KINDS)
-    yield from check_spelling(data, frozenset({*_DATA_KINDS, *MISPLACED_COLUMNS}))
+    yield from check_spelling(data, DATA_KEYS)
     yield from check_misplaced(data, MISPLACED_COLUMNS)
     yield from under("chartConfig", check_kinds(as_object(data.get("chartConfig")), _CHART_KINDS))
     yield from under("table", check_table(as_object(data.get("table")), widget_type=kind))
