@@ -60,6 +60,9 @@ CORS_PREFLIGHT_MAX_AGE = 600
 WIDGETS_OPEN = env.flag("WIDGETS_OPEN", False)
 WIDGETS_QUERY_KEY = env.flag("WIDGETS_QUERY_KEY", True)
 
+# Hosts that may be asked for data: names, or *.example.com for those below; none for every public host.
+WIDGETS_OUTBOUND_HOSTS = env.names("WIDGETS_OUTBOUND_HOSTS", [])
+
 # The catalog: how often each process looks for published changes; memory for manifests and for results.
 WIDGETS_CATALOG_CHECK_SECONDS = env.number("WIDGETS_CATALOG_CHECK_SECONDS", 1.0, least=0, most=3600)
 WIDGETS_MANIFEST_CACHE_MB = env.number("WIDGETS_MANIFEST_CACHE_MB", 64, least=1, most=100_000)

@@ -56,6 +56,14 @@ class MethodNotAllowed(RequestError):
     status = 405
 
 
+class UpstreamRefused(RequestError):
+    """An upstream found fault with the request itself: passed on with the status that it chose."""
+
+    def __init__(self, message: str, *, status: int, retry_after: int | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.status = status
+
+
 class SourceFailed(RequestError):
     """The data source answered with an error or with something that can't be used."""
 

@@ -9,13 +9,13 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 
 import pytest
 
 from widgets_app.errors import BadRequest, Busy, SourceFailed, SourceTimeout
-from widgets_app.sources.base import Call
-from widgets_app.sources.limits import RETRY_AFTER_SECONDS, Slots, run_limited
+from widgets_app.sources.base import Call, Pieces
+from widgets_app.sources.limits import PIECES_AHEAD, RETRY_AFTER_SECONDS, Deadline, Slots, run_limited, run_streamed
 
 LONG = 20.0
 
@@ -229,3 +229,229 @@ def test_the_threads_end_with_their_slots():
     del slots
     gc.collect()
     assert eventually(lambda: not any(isinstance(one, threading.Thread) and one.is_alive() for one in threads))
+
+
+def stream(
+    slots: Slots, pieces: Iterable[bytes], *, seconds: float = LONG, call: Call | None = None, longer: float = 0
+) -> Pieces:
+    """Start work that yields these pieces; its head is the word "head"."""
+    deadline = Deadline(seconds, "The work", "Ask for less.")
+
+    def work() -> tuple[str, Generator[bytes]]:
+        if longer:
+            deadline.prolong(longer)
+        return "head", (piece for piece in pieces)
+
+    head, received = run_streamed(slots, work, deadline=deadline, call=call or Call(), what="The work")
+    assert head == "head"
+    return received
+
+
+def test_a_piece_is_there_before_the_next_one_is_made(slots: Slots):
+    go_on = threading.Event()
+
+    def pieces() -> Generator[bytes]:
+        yield b"first"
+        assert go_on.wait(LONG)
+        yield b"second"
+
+    received = stream(slots, pieces())
+    assert next(received) == b"first"
+    assert slots.taken == 1
+    go_on.set()
+    assert list(received) == [b"second"]
+    assert slots.taken == 0
+    assert list(received) == []
+
+
+def test_a_slow_reader_holds_the_work_back(slots: Slots):
+    made: list[int] = []
+
+    def pieces() -> Generator[bytes]:
+        for number in range(PIECES_AHEAD * 3):
+            made.append(number)
+            yield b"piece"
+
+    received = stream(slots, pieces())
+    assert eventually(lambda: len(made) == PIECES_AHEAD + 1)
+    next(received)
+    assert eventually(lambda: len(made) == PIECES_AHEAD + 2)
+    time.sleep(0.05)
+    assert len(made) == PIECES_AHEAD + 2
+    assert sum(1 for _ in received) == PIECES_AHEAD * 3 - 1
+
+
+def test_a_reader_that_goes_away_ends_the_work(slots: Slots):
+    ended = threading.Event()
+
+    def pieces() -> Generator[bytes]:
+        try:
+            while True:
+                yield b"piece"
+        finally:
+            ended.set()
+
+    received = stream(slots, pieces())
+    next(received)
+    received.close()
+    assert ended.wait(LONG)
+    assert eventually(lambda: slots.taken == 0)
+    assert list(received) == []
+    received.close()
+
+
+def test_a_reader_that_never_began_and_is_forgotten_ends_the_work(slots: Slots):
+    received = stream(slots, (b"piece" for _ in range(1000)))
+    assert slots.taken == 1
+    del received
+    assert eventually(lambda: slots.taken == 0)
+
+
+def test_closing_wakes_work_that_waits(slots: Slots):
+    stop = threading.Event()
+
+    def pieces() -> Generator[bytes]:
+        yield b"piece"
+        stop.wait(LONG)
+
+    received = stream(slots, pieces(), call=Call(on_cancel=[stop.set]))
+    next(received)
+    received.close()
+    assert stop.wait(LONG)
+    assert eventually(lambda: slots.taken == 0)
+
+
+def test_a_head_that_never_comes_is_waited_for_no_longer_than_the_limit(slots: Slots):
+    release, deadline = threading.Event(), Deadline(0.05, "The work", "Ask for less.")
+
+    def work() -> tuple[None, Generator[bytes]]:
+        release.wait(LONG)
+        return None, (b"piece" for _ in range(1000))
+
+    with pytest.raises(SourceTimeout) as raised:
+        run_streamed(slots, work, deadline=deadline, call=Call(), what="The work")
+    assert str(raised.value) == "The work took longer than 0.05 s. Ask for less."
+    assert slots.taken == 1
+    release.set()
+    assert eventually(lambda: slots.taken == 0)
+
+
+def test_a_piece_that_never_comes_is_waited_for_no_longer_than_the_limit(slots: Slots):
+    stop = threading.Event()
+
+    def pieces() -> Generator[bytes]:
+        yield b"piece"
+        stop.wait(LONG)
+
+    received = stream(slots, pieces(), seconds=0.1, call=Call(on_cancel=[stop.set]))
+    assert next(received) == b"piece"
+    with pytest.raises(SourceTimeout, match=r"The work took longer than 0.1 s"):
+        next(received)
+    assert eventually(lambda: slots.taken == 0)
+
+
+def test_a_reader_that_is_too_slow_is_cut_off_after_what_was_sent(slots: Slots):
+    received = stream(slots, (b"piece" for _ in range(1000)), seconds=0.1)
+    assert eventually(lambda: slots.taken == 0)
+    assert [next(received) for _ in range(PIECES_AHEAD)] == [b"piece"] * PIECES_AHEAD
+    with pytest.raises(SourceTimeout, match="was not read in time"):
+        next(received)
+
+
+def test_prolonged_work_may_last_longer_but_not_pause_longer(slots: Slots):
+    def pieces() -> Generator[bytes]:
+        for _ in range(4):
+            yield b"piece"
+            time.sleep(0.1)
+        stop.wait(LONG)
+
+    stop = threading.Event()
+    received = stream(slots, pieces(), seconds=0.3, longer=LONG, call=Call(on_cancel=[stop.set]))
+    assert [next(received) for _ in range(4)] == [b"piece"] * 4
+    with pytest.raises(SourceTimeout, match=r"The work was silent for 0.3 s\. Ask for less\."):
+        next(received)
+    assert eventually(lambda: slots.taken == 0)
+
+
+def test_even_prolonged_work_comes_to_an_end(slots: Slots):
+    def pieces() -> Generator[bytes]:
+        while not stop.wait(0.02):
+            yield b"piece"
+
+    stop = threading.Event()
+    received = stream(slots, pieces(), seconds=0.3, longer=0.5, call=Call(on_cancel=[stop.set]))
+    with pytest.raises(SourceTimeout, match=r"The work took longer than 0.5 s"):
+        list(received)
+    assert eventually(lambda: slots.taken == 0)
+
+
+def test_an_error_before_the_head_is_raised_at_once(slots: Slots):
+    def work() -> tuple[None, Generator[bytes]]:
+        raise BadRequest("Send a date.")
+
+    with pytest.raises(BadRequest, match=r"Send a date\."):
+        run_streamed(slots, work, deadline=Deadline(LONG, "The work", ""), call=Call(), what="The work")
+    assert slots.taken == 0
+
+
+def test_an_error_amid_the_pieces_comes_after_them_and_is_logged(slots: Slots, caplog: pytest.LogCaptureFixture):
+    def pieces() -> Generator[bytes]:
+        yield b"piece"
+        raise SourceFailed("It broke off.")
+
+    received = stream(slots, pieces())
+    assert next(received) == b"piece"
+    with pytest.raises(SourceFailed, match=r"It broke off\."):
+        next(received)
+    assert slots.taken == 0
+    assert "It broke off." in caplog.text
+    assert list(received) == []
+
+
+def test_any_other_error_amid_the_pieces_goes_to_the_log_only(slots: Slots, caplog: pytest.LogCaptureFixture):
+    def pieces() -> Generator[bytes]:
+        yield b"piece"
+        raise ValueError("secret host")
+
+    with pytest.raises(SourceFailed) as raised:
+        list(stream(slots, pieces()))
+    assert "secret" not in str(raised.value)
+    assert "ValueError: secret host" in caplog.text
+
+
+def test_a_stream_without_a_free_slot_is_told_when_to_come_back(slots: Slots):
+    streams = [stream(slots, (b"piece" for _ in range(1000))) for _ in range(2)]
+    with pytest.raises(Busy, match="all 2 slots") as raised:
+        stream(slots, [b"piece"])
+    assert raised.value.retry_after == RETRY_AFTER_SECONDS
+    streams[0].close()
+    assert list(stream(slots, [b"piece"])) == [b"piece"]
+    streams[1].close()
+    assert eventually(lambda: slots.taken == 0)
+
+
+def test_a_failed_stream_leaves_nothing_alive_that_it_held(slots: Slots):
+    class Large:
+        """What the work holds."""
+
+    def pieces() -> Generator[bytes]:
+        held = Large()
+        kept.append(weakref.ref(held))
+        yield b"piece"
+        raise BadRequest("Send a date.")
+
+    kept: list[weakref.ref[Large]] = []
+    gc.disable()
+    try:
+        with contextlib.suppress(BadRequest):
+            list(stream(slots, pieces()))
+        assert eventually(lambda: kept[0]() is None)
+    finally:
+        gc.enable()
+
+
+def test_streams_use_no_more_threads_than_slots(slots: Slots):
+    before = threading.active_count()
+    for _ in range(20):
+        assert list(stream(slots, [b"a", b"b"])) == [b"a", b"b"]
+    assert threading.active_count() <= before + slots.count

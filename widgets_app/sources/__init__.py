@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from widgets_app.sources import files, python
+from widgets_app.sources import files, http, python
 
-__all__ = ["files", "python"]
+__all__ = ["files", "http", "python"]

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from widgets_app.sources.frame import Frame, FrameColumn
+
+if TYPE_CHECKING:
+    from widgets_app.sources.limits import Slots
 
 
 class SourceOptions(BaseModel):
     """The settings of one source; a subclass per kind gives the admin its form and its validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Names of the options that are kept encrypted and never shown again.
+    secret: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +83,57 @@ class SourceBackend(ABC):
     @abstractmethod
     def prepare(self, text: str) -> PreparedQuery:
         """Check the text and return it ready to run; raises DefinitionError in one line that says what to mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A request to send on to an upstream.
+
+    `path` is decoded and below the upstream's address, without a slash at its start; `query` is as it came in the
+    address. `body` is read in another thread than the one that sends, once; `length` is None where it isn't known.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    content_type: str = ""
+    body: Iterable[bytes] | None = None
+    length: int | None = None
+
+
+class Pieces(Iterator[bytes], Protocol):
+    """The pieces of a body as they come; close it to stop early."""
+
+    def close(self) -> None:
+        """Stop what makes the pieces. May be called at any time, and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an upstream answered: the headers to pass on, and the body unchanged as it arrives.
+
+    Iterating `chunks` may raise RequestError when the body can't be had to its end. Close it in any case: until its
+    end or close() it holds a slot. `length` is the Content-Length, None where the upstream sent none.
+    """
+
+    status: int
+    headers: list[tuple[str, str]]
+    chunks: Pieces
+    length: int | None = None
+
+    def close(self) -> None:
+        """Stop the exchange with the upstream."""
+        self.chunks.close()
+
+
+class UpstreamBackend(SourceBackend):
+    """A kind of source that answers whole requests, with the data of widgets in their final form."""
+
+    @abstractmethod
+    def send(self, forward: Forward, *, limits: Limits, slots: Slots, call: Call, what: str) -> Answer:
+        """Send a request on and return the answer as soon as its head is there; a status of 2xx only.
+
+        Raises UpstreamRefused with the upstream's own status where the request is at fault, SourceFailed,
+        SourceTimeout, BadRequest for a path that leaves the upstream's address or a body of another length than it
+        says, and Busy, whose sentence `what` starts, as in 'Widget "prices"'.
+        """

@@ -32,6 +32,11 @@ class Frame:
     truncated: bool = False
     made_at: float = field(default_factory=time.time)
 
+    @property
+    def size(self) -> int:
+        """How many bytes the rows take."""
+        return len(self.json)
+
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows as Python objects, for shapes that rearrange them."""
         rows: list[dict[str, Any]] = orjson.loads(self.json)

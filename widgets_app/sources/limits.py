@@ -8,13 +8,15 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
 from widgets_app.errors import Busy, RequestError, SourceFailed, SourceTimeout
-from widgets_app.sources.base import Call
+from widgets_app.sources.base import Call, Pieces
 
 logger = logging.getLogger("widgets_app.sources")
 
@@ -23,6 +25,8 @@ SLOT_WAIT_SECONDS = 0.5
 RETRY_AFTER_SECONDS = 2
 # How often work past its limit is told to stop: an interrupt that comes before the query starts has no effect.
 CANCEL_SECONDS = 0.05
+# How many pieces of a body wait for a slow reader before whoever sends them has to wait.
+PIECES_AHEAD = 8
 
 T = TypeVar("T")
 Job = Callable[[], None]
@@ -83,18 +87,8 @@ def run_limited(slots: Slots, work: Callable[[], T], *, seconds: float, call: Ca
     ended, which may be later. Raises Busy without a free slot, SourceTimeout at the limit, whatever RequestError
     the work raises, and SourceFailed for anything else it raises.
     """
-    if not slots.take():
-        raise Busy(
-            f"{what} has to wait: all {slots.count} slots of its source are in use. Try again in a moment.",
-            retry_after=RETRY_AFTER_SECONDS,
-        )
     future: Future[T] = Future()
-    try:
-        slots.start(partial(_finish, slots, future, partial(contextvars.copy_context().run, work)))
-    except RuntimeError as error:
-        slots.release()
-        message = f"{what} has to wait: this machine has no thread to spare. Try again in a moment."
-        raise Busy(message, retry_after=RETRY_AFTER_SECONDS) from error
+    _start(slots, partial(_finish, slots, future, partial(contextvars.copy_context().run, work)), what)
     if not wait([future], seconds).done:
         _cancel(call, future)
         raise SourceTimeout(
@@ -104,6 +98,190 @@ def run_limited(slots: Slots, work: Callable[[], T], *, seconds: float, call: Ca
         return _outcome(future, what)
     finally:
         del future, work
+
+
+class Deadline:
+    """When work has to be done: after `seconds`, unless it is given longer.
+
+    `what` starts the sentence for people when it isn't, and `advice` ends it.
+    """
+
+    def __init__(self, seconds: float, what: str, advice: str) -> None:
+        self.what = what
+        self._seconds = seconds
+        self._advice = advice
+        self._pause = seconds
+        self._end = time.monotonic() + seconds
+
+    def prolong(self, seconds: float) -> None:
+        """Let the work last so long from now, with no wait that is longer than the time it had before."""
+        self._pause, self._seconds = self._seconds, seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return how many seconds a wait that starts now may take; none when the time is over."""
+        return max(0.0, min(self._pause, self._end - time.monotonic()))
+
+    def left(self) -> float:
+        """Return the remaining seconds; raises SourceTimeout when there are none."""
+        if not (seconds := self.remaining()):
+            raise self.exceeded()
+        return seconds
+
+    def exceeded(self) -> SourceTimeout:
+        """Return the error of a wait that took too long."""
+        if self._pause < self._seconds and time.monotonic() < self._end:
+            return SourceTimeout(f"{self.what} was silent for {self._pause:g} s. {self._advice}")
+        return SourceTimeout(f"{self.what} took longer than {self._seconds:g} s. {self._advice}")
+
+
+def run_streamed(
+    slots: Slots, work: Callable[[], tuple[T, Pieces]], *, deadline: Deadline, call: Call, what: str
+) -> tuple[T, Pieces]:
+    """Run `work` in a slot and return its first result with the pieces that follow, each as soon as it is there.
+
+    The slot is held until the pieces end or are closed; a slow reader makes the work wait. Raises as `run_limited`,
+    and so does iterating the pieces.
+    """
+    head: Future[T] = Future()
+    end: Future[None] = Future()
+    channel = _Channel()
+    received = _Received(channel, deadline, call, end)
+    context = contextvars.copy_context()
+    _start(slots, partial(context.run, _pump, slots, head, end, channel, deadline, work), what)
+    if not wait([head], deadline.remaining()).done:
+        received.close()
+        raise deadline.exceeded()
+    try:
+        return _outcome(head, what), received
+    finally:
+        # An error knows this frame, and each of these may know the error.
+        del head, end, received, work
+
+
+class _Channel:
+    """Pieces on their way from one thread to another, a few at a time."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._changed = threading.Condition()
+        self._ended = False
+        self._closed = False
+
+    def put(self, piece: bytes, deadline: Deadline) -> bool:
+        """Wait for room and add a piece; say whether anybody wants more."""
+        with self._changed:
+            if not self._changed.wait_for(self._has_room, deadline.remaining()):
+                raise SourceTimeout(f"{deadline.what} was cut off: the answer was not read in time. Read it faster.")
+            self._pieces.append(piece)
+            self._changed.notify_all()
+            return not self._closed
+
+    def get(self, deadline: Deadline) -> bytes | None:
+        """Wait for a piece and return it; nothing after the last one."""
+        with self._changed:
+            if not self._changed.wait_for(self._has_news, deadline.remaining()):
+                raise deadline.exceeded()
+            self._changed.notify_all()
+            return self._pieces.popleft() if self._pieces and not self._closed else None
+
+    def end(self) -> None:
+        """Say that no more pieces come."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Say that no more pieces are wanted."""
+        with self._changed:
+            self._closed = True
+            self._pieces.clear()
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return self._closed or len(self._pieces) < PIECES_AHEAD
+
+    def _has_news(self) -> bool:
+        return self._closed or self._ended or bool(self._pieces)
+
+
+class _Received(Iterator[bytes]):
+    """The reader's end of a channel. Letting go of it stops the work as closing it does."""
+
+    def __init__(self, channel: _Channel, deadline: Deadline, call: Call, end: Future[None]) -> None:
+        self._channel = channel
+        self._deadline = deadline
+        self._end = end
+        self._stop = weakref.finalize(self, _hang_up, channel, call, end)
+        self._stop.atexit = False
+
+    def __next__(self) -> bytes:
+        try:
+            if (piece := self._channel.get(self._deadline)) is not None:
+                return piece
+            if self._stop.alive:
+                _outcome(self._end, self._deadline.what)
+        except RequestError as error:
+            logger.warning("An answer was cut off: %s", str(error))
+            self.close()
+            # The error knows this frame, and so would live on with what it holds.
+            del self._end
+            raise
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop the work, if it hasn't ended."""
+        self._stop()
+
+
+def _hang_up(channel: _Channel, call: Call, end: Future[None]) -> None:
+    channel.close()
+    if not end.done():
+        _cancel(call, end)
+
+
+def _pump(
+    slots: Slots,
+    head: Future[T],
+    end: Future[None],
+    channel: _Channel,
+    deadline: Deadline,
+    work: Callable[[], tuple[T, Pieces]],
+) -> None:
+    fault: BaseException | None = None
+    try:
+        first, pieces = work()
+        with closing(pieces):
+            head.set_result(first)
+            while (piece := next(pieces, None)) is not None and channel.put(piece, deadline):
+                pass
+    except BaseException as raised:
+        fault = raised
+    slots.release()
+    if fault is None:
+        end.set_result(None)
+    else:
+        end.set_exception(fault)
+        if not head.done():
+            head.set_exception(fault)
+    channel.end()
+    # As in `_finish`: what the frames of an error know must not live on with it.
+    del fault, head, end, channel, work
+
+
+def _start(slots: Slots, job: Job, what: str) -> None:
+    if not slots.take():
+        raise Busy(
+            f"{what} has to wait: all {slots.count} slots of its source are in use. Try again in a moment.",
+            retry_after=RETRY_AFTER_SECONDS,
+        )
+    try:
+        slots.start(job)
+    except RuntimeError as error:
+        slots.release()
+        message = f"{what} has to wait: this machine has no thread to spare. Try again in a moment."
+        raise Busy(message, retry_after=RETRY_AFTER_SECONDS) from error
 
 
 def _finish(slots: Slots, future: Future[T], work: Callable[[], T]) -> None:

@@ -1,0 +1,301 @@
+"""The source kind "http": a backend of one's own, which answers the requests of its widgets itself."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Generator, Iterable
+from contextlib import closing, suppress
+from dataclasses import replace
+from http.client import responses
+from typing import ClassVar
+from urllib.parse import quote
+
+import orjson
+from pydantic import ConfigDict, Field, SecretStr, field_validator
+
+from widgets_app.errors import (
+    BadRequest,
+    DefinitionError,
+    RequestError,
+    SourceFailed,
+    SourceTimeout,
+    UpstreamRefused,
+    one_line,
+)
+from widgets_app.sources import address as addresses
+from widgets_app.sources.base import (
+    Answer,
+    Call,
+    Forward,
+    Limits,
+    PreparedQuery,
+    SourceOptions,
+    UpstreamBackend,
+)
+from widgets_app.sources.limits import Deadline, Slots, run_streamed
+from widgets_app.sources.outbound import (
+    MAX_REDIRECTS,
+    Line,
+    Outbound,
+    Outgoing,
+    Reply,
+    bounded,
+    check_headers,
+    too_large,
+)
+from widgets_app.sources.registry import register
+
+logger = logging.getLogger("widgets_app.sources")
+
+# The headers of an answer that are passed on; all others are between the upstream and this backend.
+PASSED_ON = frozenset(
+    {
+        "cache-control",
+        "content-type",
+        "content-disposition",
+        "content-language",
+        "content-encoding",
+        "last-modified",
+        "retry-after",
+    }
+)
+# Statuses that tell the caller of a fault in the request; every other failure is the upstream's own.
+CALLERS_FAULT = frozenset({400, 404, 405, 409, 413, 415, 422, 429})
+REFUSED_HEADERS = frozenset({401, 403})
+# How long a stream of events may last.
+STREAM_SECONDS = 600.0
+# How much of a failed answer is read for its text, and how far into it is looked.
+ERROR_BYTES = 64 * 1024
+ERROR_DEPTH = 4
+# Parts of a header's value that are shorter would be found in any text.
+SECRET_LENGTH = 6
+
+OTHER_LENGTH = "The body of the request has another length than it says. Send it again."
+EVENTS = "text/event-stream"
+REASONS = ("detail", "error", "message")
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_MB = 1024 * 1024
+_SAFE_IN_PATH = "!$&'()*+,;=:@"
+
+
+class HttpOptions(SourceOptions):
+    """Where the backend is, and what it wants to be sent."""
+
+    # A fault in one header must not show the others.
+    model_config = ConfigDict(hide_input_in_errors=True, validate_default=True)
+    secret: ClassVar[frozenset[str]] = frozenset({"headers"})
+
+    url: str = Field(
+        default="",
+        title="Address",
+        description="Address of the backend, as it is entered in Workspace: https://widgets.example.com or "
+        "http://localhost:7780/api. The endpoints of its widgets are below it.",
+    )
+    headers: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        title="Headers",
+        description="Sent with every request, such as X-API-KEY with the key of the backend. They are kept encrypted. "
+        "Keys of the callers are never sent on.",
+    )
+    private_hosts: list[str] = Field(
+        default_factory=list,
+        title="Private hosts",
+        description="Hosts of your own network that may be reached, one name or IP address for each, as the address "
+        "has it: localhost, 10.0.0.5. All others have to be public.",
+    )
+    max_mb: int = Field(
+        default=64, ge=1, le=10_000, title="Largest answer (MB)", description="A larger answer is refused or cut off."
+    )
+    redirects: int = Field(
+        default=MAX_REDIRECTS,
+        ge=0,
+        le=10,
+        title="Redirects",
+        description="How many redirects are followed. The headers go along only within the same scheme, host and port.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("enter the address of the backend, such as https://widgets.example.com")
+        if "?" in value or "#" in value:
+            raise ValueError("leave out what begins with ? or #; a key belongs into a header")
+        address = addresses.parse(value)
+        if {".", ".."} & set(address.target.split("/")):
+            raise ValueError("leave . and .. out of the path")
+        return address.url.rstrip("/")
+
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        check_headers({name: secret.get_secret_value() for name, secret in value.items()})
+        return value
+
+    @field_validator("private_hosts")
+    @classmethod
+    def _hosts(cls, value: list[str]) -> list[str]:
+        return [addresses.host_of(name) for name in value]
+
+
+@register
+class HttpBackend(UpstreamBackend):
+    """A backend of one's own behind this one."""
+
+    kind = "http"
+    label = "HTTP backend"
+    help = (
+        "A backend that serves widgets already, such as one made with FastAPI. Requests for the widgets that name it "
+        "as their upstream are sent on to it, with the headers of the source."
+    )
+    Options = HttpOptions
+
+    def __init__(self, name: str, options: SourceOptions) -> None:
+        super().__init__(name, options)
+        if not isinstance(options, HttpOptions):
+            raise DefinitionError(f'The source "{name}" has no address. Enter the address of the backend.')
+        self._base = addresses.parse(options.url)
+        self._secret = {name: secret.get_secret_value() for name, secret in options.headers.items()}
+        self._most = options.max_mb * _MB
+        self._redirects = options.redirects
+        self._outbound = Outbound(options.private_hosts)
+
+    def prepare(self, text: str) -> PreparedQuery:
+        """Queries can't read from it."""
+        raise DefinitionError(
+            f'The source "{self.name}" answers whole widgets. Choose it as the upstream of a widget instead.'
+        )
+
+    def send(self, forward: Forward, *, limits: Limits, slots: Slots, call: Call, what: str) -> Answer:
+        """Send a request on; see UpstreamBackend."""
+        outgoing = self._outgoing(forward)
+        about = f'The upstream "{self.name}" ({self._base.host})'
+        line = Line(Deadline(limits.seconds, about, "Narrow the request or raise the time limit of the source."))
+        call.on_cancel.append(line.cut)
+
+        def work() -> tuple[Reply, Generator[bytes]]:
+            reply = self._outbound.send(outgoing, line, redirects=self._redirects)
+            return reply, self._body(reply, outgoing, line)
+
+        reply, chunks = run_streamed(slots, work, deadline=line.deadline, call=call, what=what)
+        passed = [(name, value) for name, value in reply.headers if name.lower() in PASSED_ON]
+        return Answer(reply.status, passed, chunks, reply.length)
+
+    def _outgoing(self, forward: Forward) -> Outgoing:
+        address = replace(self._base, target=self._target(forward))
+        headers = {"Accept-Encoding": "identity"}
+        if forward.content_type:
+            headers["Content-Type"] = forward.content_type
+        if forward.body is None and forward.method in WITH_BODY:
+            headers["Content-Length"] = "0"
+        elif forward.body is not None and forward.length is not None:
+            headers["Content-Length"] = str(forward.length)
+        elif forward.body is not None:
+            headers["Transfer-Encoding"] = "chunked"
+        return Outgoing(forward.method, address, headers, self._secret, _exactly(forward.body, forward.length))
+
+    def _target(self, forward: Forward) -> str:
+        segments = forward.path.split("/")
+        if {".", ".."} & set(segments):
+            raise BadRequest("The path has . or .. in it. Ask for the path that is meant.")
+        path = "/".join(quote(segment, safe=_SAFE_IN_PATH) for segment in segments)
+        # As it stood in the address, but for what can't be sent at all.
+        query = quote(forward.query, safe=addresses.PRINTABLE, encoding="latin-1", errors="replace")
+        below = f"{self._base.target.rstrip('/')}/{path}" if path else self._base.target
+        return f"{below}?{query}" if query else below
+
+    def _body(self, reply: Reply, outgoing: Outgoing, line: Line) -> Generator[bytes]:
+        """Return the body of an answer that can be passed on; raises what the caller is told instead of any other."""
+        advice = f'Narrow the request or raise the largest answer of the source "{self.name}".'
+        try:
+            if not 200 <= reply.status < 300:
+                raise self._refusal(reply)
+            if outgoing.method != "HEAD" and (reply.length or 0) > self._most:
+                raise too_large(reply.address.host, self._most, advice)
+        except BaseException:
+            reply.close()
+            raise
+        if reply.header("content-type").lower().startswith(EVENTS):
+            line.deadline.prolong(STREAM_SECONDS)
+        return bounded(reply.pieces(), reply.address.host, self._most, advice)
+
+    def _refusal(self, reply: Reply) -> RequestError:
+        status, retry_after = reply.status, _retry_after(reply)
+        said = "" if status in REFUSED_HEADERS else self._without_secrets(_said(_beginning(reply), reply))
+        phrase = f"{status} ({responses.get(status, 'no usual status')})"
+        if status in CALLERS_FAULT:
+            silent = f'The upstream "{self.name}" answered {phrase}. Check the values of the request.'
+            return UpstreamRefused(said or silent, status=status, retry_after=retry_after)
+        if status in REFUSED_HEADERS:
+            message = f'The upstream "{self.name}" refused the headers of the source with {phrase}. Correct them there.'
+        elif said:
+            message = f'The upstream "{self.name}" answered {status}: {said}'
+        else:
+            message = f'The upstream "{self.name}" answered {phrase}. Look into its log.'
+        logger.warning('The upstream "%s" answered %s', self.name, phrase)
+        kind = SourceTimeout if status == 504 else SourceFailed
+        return kind(message, retry_after=retry_after)
+
+    def _without_secrets(self, text: str) -> str:
+        """Return the text without the values of the headers, which some upstreams repeat."""
+        words = {word for value in self._secret.values() for word in (value, *value.split())}
+        for word in sorted(words, key=len, reverse=True):
+            text = text.replace(word, "…") if len(word) >= SECRET_LENGTH else text
+        return text
+
+
+def _exactly(body: Iterable[bytes] | None, length: int | None) -> Iterable[bytes] | None:
+    """Return a body that fails where its length isn't what was said."""
+    return body if body is None or length is None else _counted(body, length)
+
+
+def _counted(body: Iterable[bytes], length: int) -> Generator[bytes]:
+    size = 0
+    for piece in body:
+        if (size := size + len(piece)) > length:
+            raise BadRequest(OTHER_LENGTH)
+        yield piece
+    if size < length:
+        raise BadRequest(OTHER_LENGTH)
+
+
+def _beginning(reply: Reply) -> bytes:
+    """Return the start of a body, or what there is of it."""
+    content = b""
+    with suppress(SourceFailed, SourceTimeout), closing(reply.pieces()) as pieces:
+        for piece in pieces:
+            content += piece
+            if len(content) >= ERROR_BYTES:
+                break
+    return content[:ERROR_BYTES]
+
+
+def _said(content: bytes, reply: Reply) -> str:
+    """Return what an upstream gives as the reason, in one line; empty without any that people can read."""
+    kind = reply.header("content-type").partition(";")[0].strip().lower()
+    if reply.header("content-encoding") not in ("", "identity"):
+        return ""
+    if kind == "application/json" or kind.endswith("+json"):
+        with suppress(orjson.JSONDecodeError):
+            return one_line(_reason(orjson.loads(content), ERROR_DEPTH))
+    if kind == "text/plain":
+        return one_line(content.decode("utf-8", "replace").strip().partition("\n")[0])
+    return ""
+
+
+def _reason(value: object, depth: int) -> str:
+    if isinstance(value, str) or not depth:
+        return value if isinstance(value, str) else ""
+    if isinstance(value, list):
+        return "; ".join(filter(None, (_reason(one, depth - 1) for one in value)))
+    if not isinstance(value, dict):
+        return ""
+    if isinstance(place := value.get("loc"), list) and isinstance(fault := value.get("msg"), str):
+        return f"{'.'.join(map(str, place))}: {fault}"
+    return next(filter(None, (_reason(value.get(name), depth - 1) for name in REASONS)), "")
+
+
+def _retry_after(reply: Reply) -> int | None:
+    text = reply.header("retry-after").strip()
+    return int(text) if re.fullmatch("[0-9]{1,6}", text) else None
