@@ -19,6 +19,7 @@ def app_document(app: App) -> Document:
         "slug": app.slug,
         "app": definition(app),
         "groups": sorted(group.name for group in app.groups.all()),
+        "imported": app.imported,
     }
 
 

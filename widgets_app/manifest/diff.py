@@ -25,11 +25,10 @@ class Change:
 def changes(old: Any, new: Any, where: str = "") -> Iterator[Change]:
     """Yield every difference between two JSON values. Members of objects have no order, except where it shows."""
     if isinstance(old, dict) and isinstance(new, dict):
-        yield from _objects(old, new, where)
+        yield from _objects(old, new, where, ordered=where.endswith("tabs"))
     elif isinstance(old, list) and isinstance(new, list) and (named := _named(old, new)):
-        yield from _objects(*named, where)
-    elif show(old) != show(new):
-        # Compared as text: to Python 1, 1.0 and true are equal.
+        yield from _objects(*named, where, ordered=True)
+    elif _text(old) != _text(new):
         yield Change("changed", where, show(old), show(new))
 
 
@@ -38,7 +37,12 @@ def show(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _objects(old: dict[str, Any], new: dict[str, Any], where: str) -> Iterator[Change]:
+def _text(value: Any) -> str:
+    """Return what is compared: to Python 1, 1.0 and true are equal."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _objects(old: dict[str, Any], new: dict[str, Any], where: str, *, ordered: bool) -> Iterator[Change]:
     for key in old | new:
         place = f"{where}{key}" if key.startswith("[") else f"{where}.{key}".lstrip(".")
         if key not in new:
@@ -48,7 +52,6 @@ def _objects(old: dict[str, Any], new: dict[str, Any], where: str) -> Iterator[C
         else:
             yield from changes(old[key], new[key], place)
     both_old, both_new = [k for k in old if k in new], [k for k in new if k in old]
-    ordered = where.endswith("tabs") or any(key.startswith("[") for key in both_old)
     if ordered and both_old != both_new:
         yield Change("moved", where, show(both_old), show(both_new))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import models
 
-from widgets_app.models import App, Choice, Column, Parameter, ParameterGroup, Placement, Tab, Widget
+from widgets_app.models import Agent, App, Choice, Column, Parameter, ParameterGroup, Placement, Tab, Widget
 from widgets_app.models.fields import JSONTextField
 
 Keys = Mapping[str, str]
@@ -240,4 +240,9 @@ GROUP = Level(
         "widgetIds": "widget_ids",
         "defaultValue": "default_value",
     },
+)
+AGENT = Level(
+    Agent,
+    {"name": "name", "description": "description", "image": "image", "features": "features"},
+    {"endpoints": {"query": "query_url"}},
 )

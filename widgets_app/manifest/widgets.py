@@ -16,6 +16,7 @@ WIDGET_CHILDREN = (
     "parameters__choices",
     "parameters__options_query",
     "feeds__query",
+    "upstream",
     "groups",
 )
 
@@ -27,7 +28,9 @@ def widget_document(widget: Widget) -> Document:
         "definition": definition(widget),
         "shape": widget.shape,
         "feeds": {feed.role: feed.query.name for feed in widget.feeds.all()},
+        "upstream": widget.upstream.name if widget.upstream else None,
         "groups": sorted(group.name for group in widget.groups.all()),
+        "imported": widget.imported,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from widgets_app.models.agent import Agent
 from widgets_app.models.api_key import ApiKey
 from widgets_app.models.app import App, ParameterGroup, Placement, Tab
 from widgets_app.models.column import Column
@@ -12,6 +13,7 @@ from widgets_app.models.source import Source
 from widgets_app.models.widget import Feed, Widget
 
 __all__ = [
+    "Agent",
     "ApiKey",
     "App",
     "Choice",

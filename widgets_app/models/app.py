@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 
 from widgets_app import vocabulary
 from widgets_app.models.fields import JSONTextField
-from widgets_app.models.ordering import Listed, Ordered
-from widgets_app.models.revision import Published
+from widgets_app.models.manifest_entry import ManifestEntry
+from widgets_app.models.ordering import Ordered
 from widgets_app.models.widget import Widget
 
 
@@ -20,7 +19,7 @@ def no_groups() -> dict[str, Any]:
     return {"groups": []}
 
 
-class App(Listed, Published):
+class App(ManifestEntry):
     """An app's definition. `slug` is our own name for it; Workspace only knows the name."""
 
     slug = models.SlugField(max_length=255, unique=True, help_text="Our own short name; Workspace does not see it.")
@@ -57,14 +56,8 @@ class App(Listed, Published):
         help_text='[{"name": "Research", "description": "…", "url": "https://…", "authType": "oauth"}]',
     )
     extra = JSONTextField("other keys", null=True, blank=True, default=no_groups)
-    groups = models.ManyToManyField(
-        Group,
-        blank=True,
-        related_name="+",
-        help_text="Who may see it: keys of these groups; nobody chosen means every key. Counts as soon as it is saved.",
-    )
 
-    class Meta(Listed.Meta):
+    class Meta(ManifestEntry.Meta):
         constraints = [models.CheckConstraint(condition=~Q(slug=""), name="app_slug_not_empty")]
 
     def __str__(self) -> str:

@@ -24,7 +24,7 @@ class Revision(models.Model):
 
 
 class Version(models.Model):
-    """What a widget, app or query was when it was published: the whole definition, as JSON text.
+    """What a widget, app, query or agent was when it was published: the whole definition, as JSON text.
 
     `document` has the form that export writes. `object_id` outlives the row it was made from, so that a deleted
     definition can be restored.
@@ -36,6 +36,7 @@ class Version(models.Model):
         WIDGET = "widget", "Widget"
         APP = "app", "App"
         QUERY = "query", "Query"
+        AGENT = "agent", "Agent"
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
     object_id = models.BigIntegerField()
@@ -51,7 +52,9 @@ class Version(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["kind", "object_id", "number"], name="version_number_once"),
             models.CheckConstraint(condition=Q(number__gte=1), name="version_number_from_1"),
-            models.CheckConstraint(condition=Q(kind__in=["widget", "app", "query"]), name="version_kind_known"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["widget", "app", "query", "agent"]), name="version_kind_known"
+            ),
         ]
         indexes = [models.Index(fields=["kind", "identifier"])]
 

@@ -16,6 +16,8 @@ class Source(models.Model):
     kind = models.CharField(max_length=20)
     description = models.CharField(max_length=255, blank=True, default="")
     options = JSONTextField(null=True, blank=True)
+    # The secret ones of the options, encrypted: see `sealing`.
+    secrets = models.TextField(null=True, blank=True, editable=False)
     seconds = models.PositiveIntegerField(
         "time limit (s)",
         default=30,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import Group
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from widgets_app import vocabulary
 from widgets_app.models.fields import JSONTextField
-from widgets_app.models.ordering import Listed
+from widgets_app.models.manifest_entry import ManifestEntry
 from widgets_app.models.query import Query
-from widgets_app.models.revision import Published
+from widgets_app.models.source import Source
 
 
-class Widget(Listed, Published):
+class Widget(ManifestEntry):
     """A widget's definition. An empty field means that the key is absent; keys without a field are in `extra`.
 
     `grid_extra`, `data_extra` and `table_extra` hold the other keys of gridData, data and data.table; an empty
@@ -175,14 +174,16 @@ class Widget(Listed, Published):
     table_extra = JSONTextField("other keys of data.table", null=True, blank=True)
 
     shape = JSONTextField(null=True, blank=True, help_text="How the rows become the widget's body.")
-    groups = models.ManyToManyField(
-        Group,
+    upstream = models.ForeignKey(
+        Source,
+        models.PROTECT,
+        null=True,
         blank=True,
-        related_name="+",
-        help_text="Who may see it: keys of these groups; nobody chosen means every key. Counts as soon as it is saved.",
+        related_name="widgets",
+        help_text="HTTP backend that answers all requests of this widget: data, options and forms. Instead of a query.",
     )
 
-    class Meta(Listed.Meta):
+    class Meta(ManifestEntry.Meta):
         constraints = [
             models.CheckConstraint(condition=~Q(widget_id=""), name="widget_id_not_empty"),
             models.CheckConstraint(condition=~Q(name="") & ~Q(endpoint="") & ~Q(type=""), name="widget_absent_is_null"),

@@ -12,10 +12,11 @@ from widgets_app import catalog
 from widgets_app.compiled import effective_type, first_fault, local_path, open_source
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract, document
+from widgets_app.manifest.agents import definition as agent_definition
 from widgets_app.manifest.apps import definition as app_definition
 from widgets_app.manifest.contract import Finding
 from widgets_app.manifest.widgets import definition as widget_definition
-from widgets_app.models import App, Query, Source, Version, Widget
+from widgets_app.models import Agent, App, Query, Source, Version, Widget
 from widgets_app.parameters.types import specs_of
 from widgets_app.shapes.registry import shape_for
 from widgets_app.sources.base import PreparedQuery, SourceBackend
@@ -37,7 +38,14 @@ def widget_findings(widget: Widget) -> list[Finding]:
 
 def app_findings(app: App) -> list[Finding]:
     """Return everything that is to be said about an app's draft, errors first."""
-    return in_order(contract.check_app(app_definition(app), published_definitions()))
+    agents = set(Agent.objects.values_list("agent_id", flat=True))
+    return in_order(contract.check_app(app_definition(app), published_definitions(), agents))
+
+
+def agent_findings(agent: Agent) -> list[Finding]:
+    """Return everything that is to be said about an agent's draft, errors first."""
+    found = [*contract.check_agent(agent.agent_id, agent_definition(agent)), *_unanswered(agent)]
+    return in_order(found)
 
 
 def query_findings(query: Query) -> list[Finding]:
@@ -94,10 +102,13 @@ class Answer:
     feeds: tuple[tuple[str, int], ...]
     shape: Mapping[str, Any] | None
     data_key: str | None
+    upstream: int | None = None
 
     @property
     def look(self) -> tuple[Any, ...]:
         """What two widgets have in common that may share an endpoint."""
+        if self.upstream:
+            return (self.upstream,)
         return type(shape_for(self.type)), self.feeds, self.shape or {}, self.data_key
 
 
@@ -121,6 +132,7 @@ def answer_of(widget: Widget) -> Answer:
         feeds=tuple(sorted((feed.role, feed.query_id) for feed in widget.feeds.all())),
         shape=widget.shape,
         data_key=widget.data_key,
+        upstream=widget.upstream_id,
     )
 
 
@@ -142,7 +154,11 @@ def _collision(path: str, other: str) -> Finding:
 def _feed(widget: Widget, definition: Mapping[str, Any]) -> Iterator[Finding]:
     shape = shape_for(effective_type(definition))
     feeds = list(widget.feeds.select_related("query__source"))
+    if widget.upstream_id is not None:
+        return
     if shape is None:
+        if local_path(definition.get("endpoint")):
+            yield _NO_SOURCE
         return
     try:
         options = shape.Options.model_validate(widget.shape or {})
@@ -152,16 +168,30 @@ def _feed(widget: Widget, definition: Mapping[str, Any]) -> Iterator[Finding]:
         )
         return
     if not feeds and shape.needs_rows(options):
-        yield Finding(
-            "warning",
-            "no-source",
-            "feeds",
-            "No query gives this widget its rows, so Workspace shows an error in it.",
-            "Choose a query on the Data tab.",
-        )
+        yield _NO_SOURCE
     parameters = {spec.name for spec in specs_of(definition.get("params"))}
     for feed in feeds:
         yield from _placeholders(feed.query, parameters)
+
+
+def _unanswered(agent: Agent) -> Iterator[Finding]:
+    if agent.upstream_id is None and local_path(agent.query_url):
+        yield Finding(
+            "warning",
+            "agent-no-upstream",
+            "endpoints.query",
+            f'Questions are sent to "{agent.query_url}" on this backend, where no upstream answers them.',
+            "Choose an upstream, or write the whole address of the agent.",
+        )
+
+
+_NO_SOURCE = Finding(
+    "warning",
+    "no-source",
+    "feeds",
+    "No query and no upstream gives this widget its data, so Workspace shows an error in it.",
+    "Choose a query or an upstream on the Data tab.",
+)
 
 
 def _placeholders(query: Query, parameters: set[str]) -> Iterator[Finding]:
