@@ -68,20 +68,20 @@ def test_a_result_is_made_again_when_its_time_is_over() -> None:
         made.append(1)
         return make_frame()
 
-    cache.frame("key", seconds=60, make=make)
-    cache.frame("key", seconds=60, make=make)
+    cache.shared("key", seconds=60, make=make)
+    cache.shared("key", seconds=60, make=make)
     assert len(made) == 1
-    cache.frame("key", seconds=0, make=make)
+    cache.shared("key", seconds=0, make=make)
     assert len(made) == 2
 
 
 def test_a_result_is_not_older_than_the_one_who_asks_calls_fresh() -> None:
     with time_machine.travel(0, tick=False) as clock:
-        cache.frame("key", seconds=3600, make=lambda: make_frame("first"))
+        cache.shared("key", seconds=3600, make=lambda: make_frame("first"))
         clock.shift(61)
         first, second = make_frame("first").json, make_frame("second")
-        assert cache.frame("key", seconds=3600, make=lambda: second).json == first
-        assert cache.frame("key", seconds=60, make=lambda: second).json == second.json
+        assert cache.shared("key", seconds=3600, make=lambda: second).json == first
+        assert cache.shared("key", seconds=60, make=lambda: second).json == second.json
 
 
 def ask_together(make: Any, callers: int = 20) -> list[Any]:
@@ -90,7 +90,7 @@ def ask_together(make: Any, callers: int = 20) -> list[Any]:
 
     def ask() -> None:
         try:
-            results.append(cache.frame("cold", seconds=60, make=make))
+            results.append(cache.shared("cold", seconds=60, make=make))
         except SourceFailed as error:
             results.append(str(error))
 
@@ -126,7 +126,7 @@ def test_all_who_wait_share_the_failure_and_the_next_tries_again() -> None:
 
     threading.Timer(0.3, go.set).start()
     assert ask_together(fail) == ["no luck"] * 20
-    assert cache.frame("cold", seconds=60, make=make_frame).json == make_frame().json
+    assert cache.shared("cold", seconds=60, make=make_frame).json == make_frame().json
 
 
 def test_without_the_cache_server_results_are_made_each_time(
@@ -136,12 +136,12 @@ def test_without_the_cache_server_results_are_made_each_time(
 
     away = RedisCache("redis://127.0.0.1:1/0", {})
     monkeypatch.setattr(cache, "results", away)
-    assert cache.frame("key", seconds=60, make=make_frame).json == make_frame().json
+    assert cache.shared("key", seconds=60, make=make_frame).json == make_frame().json
     assert "result cache" in caplog.text
 
 
 def test_a_result_kept_by_one_thread_serves_the_others() -> None:
-    thread = threading.Thread(target=lambda: cache.frame("shared", seconds=60, make=make_frame))
+    thread = threading.Thread(target=lambda: cache.shared("shared", seconds=60, make=make_frame))
     thread.start()
     thread.join(10)
-    assert cache.frame("shared", seconds=60, make=lambda: make_frame("again")).json == make_frame().json
+    assert cache.shared("shared", seconds=60, make=lambda: make_frame("again")).json == make_frame().json

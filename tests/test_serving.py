@@ -199,11 +199,16 @@ def test_a_widget_without_a_source_says_so(caller: Client, define_widget: Define
     assert "no data source yet" in error(response)
 
 
-def test_a_type_that_is_not_made_here_says_so(caller: Client, define_widget: Define) -> None:
-    define_widget(type="omni")
+def test_a_type_that_is_not_made_from_queries_says_so(
+    caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    define_query()
+    define_widget(type="omni", query="prices")
+    define_widget("bare", type="omni")
     response = caller.get("/prices")
     assert response.status_code == 404
     assert "omni" in error(response)
+    assert "no data source yet" in error(caller.get("/bare"))
 
 
 def test_a_draft_is_not_served(caller: Client, define_query: Define, define_widget: Define) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote_plus
 
 from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
@@ -98,6 +99,12 @@ def _sent(headers: Mapping[str, str], query: Mapping[str, Sequence[str]]) -> str
         return token.strip()
     sent = query.get(QUERY_NAME) if settings.WIDGETS_QUERY_KEY else None
     return sent[-1].strip() if sent else ""
+
+
+def without_key(query_string: str) -> str:
+    """Return a query as it came, without our key."""
+    parts = query_string.split("&")
+    return "&".join(part for part in parts if unquote_plus(part.partition("=")[0]) != QUERY_NAME)
 
 
 def _find(text: str) -> Key:

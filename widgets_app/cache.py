@@ -8,16 +8,26 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from django.conf import settings
 from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from redis.exceptions import RedisError
 
-from widgets_app.sources.frame import Frame
+
+class Keepable(Protocol):
+    """A result that can be kept: when it was made, in epoch seconds, and how many bytes it takes."""
+
+    @property
+    def made_at(self) -> float: ...
+
+    @property
+    def size(self) -> int: ...
+
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Keepable | None)
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +107,7 @@ class MemoryCache(BaseCache):
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
         """Keep a value for `timeout` seconds, None meaning until there is no room."""
         until = self.get_backend_timeout(timeout)
-        size = len(value.json) if isinstance(value, Frame) else len(repr(value))
+        size: int = getattr(value, "size", None) or len(repr(value))
         made = self.make_and_validate_key(key, version=version)
         self._store.put(made, (value, float("inf") if until is None else until), size)
 
@@ -128,42 +138,44 @@ class MemoryCache(BaseCache):
 # One for all threads: Django's own `cache` is another object in each, with connections and memory of its own.
 results: BaseCache = caches.create_connection("default")
 
-_running: dict[str, Future[Frame]] = {}
+_running: dict[str, Future[Any]] = {}
 _running_lock = threading.Lock()
 
 
-def frame(key: str, *, seconds: float, make: Callable[[], Frame]) -> Frame:
+def shared(key: str, *, seconds: float, make: Callable[[], K]) -> K:
     """Return the kept result of `key`, or make it and keep it for `seconds`; 0 makes it every time.
 
-    Callers who ask for the same result while it is being made wait for it, and share its error too.
+    Callers who ask for the same result while it is being made wait for it, and share its error too. `make` may
+    return None for a result that can't be shared: all of them get None, and nothing is kept.
     """
     if seconds <= 0:
         return make()
     if (kept := _kept(key, seconds)) is not None:
-        return kept
+        return cast(K, kept)
     with _running_lock:
         running = _running.get(key)
-        mine = running or _running.setdefault(key, Future())
+        mine: Future[K] = running or _running.setdefault(key, Future())
     if running is not None:
-        return running.result()
+        return cast(K, running.result())
     return _make(key, mine, seconds=seconds, make=make)
 
 
-def kept_in_memory(key: str, *, seconds: float) -> Frame | None:
+def kept_in_memory(key: str, *, seconds: float) -> Any:
     """Return the kept result of `key` if this process has it, without waiting for anything."""
     return _kept(key, seconds) if isinstance(results, MemoryCache) else None
 
 
-def _kept(key: str, seconds: float) -> Frame | None:
-    kept: Frame | None = _guarded(lambda: results.get(key))
+def _kept(key: str, seconds: float) -> Any:
+    kept: Any = _guarded(lambda: results.get(key))
     # Another widget on the same query may have kept it for longer than this one calls fresh.
     return kept if kept is not None and time.time() - kept.made_at < seconds else None
 
 
-def _make(key: str, future: Future[Frame], *, seconds: float, make: Callable[[], Frame]) -> Frame:
+def _make(key: str, future: Future[K], *, seconds: float, make: Callable[[], K]) -> K:
     try:
         made = make()
-        _guarded(lambda: results.set(key, made, seconds))
+        if made is not None:
+            _guarded(lambda: results.set(key, made, seconds))
     except BaseException as error:
         future.set_exception(error)
         raise

@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import gzip
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import brotli
 from django.conf import settings
@@ -15,20 +16,25 @@ from django.conf import settings
 from widgets_app import snapshots
 from widgets_app.cache import MB, BoundedStore
 from widgets_app.compiled import (
+    AgentEntry,
     AppEntry,
     Entry,
     OpenSource,
     PublishedQuery,
+    agent_of,
     app_of,
     entry_of,
     open_source,
     query_of,
 )
-from widgets_app.errors import DefinitionError, NotFound
+from widgets_app.errors import DefinitionError, NotFound, SourceFailed
 from widgets_app.manifest import document
-from widgets_app.models import App, Query, Revision, Source, Version, Widget
+from widgets_app.models import Agent, App, Query, Revision, Source, Version, Widget
 from widgets_app.parameters.types import ParameterSpec
 from widgets_app.parameters.validate import merge
+
+T = TypeVar("T")
+Passing = Entry | AgentEntry
 
 GZIP_LEVEL, BROTLI_LEVEL = 6, 5
 NOTHING_HERE = "There is no widget at this address, or your key may not see it. Refresh the backend in Workspace."
@@ -51,7 +57,15 @@ class OptionsRoute:
     query: PublishedQuery
 
 
-Route = DataRoute | OptionsRoute
+@dataclass(frozen=True, slots=True)
+class PassRoute:
+    """A path whose requests go on to an upstream, because a widget or agent there names it."""
+
+    upstream: OpenSource
+    stale_seconds: float
+
+
+Route = DataRoute | OptionsRoute | PassRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +85,16 @@ class Catalog:
     number: int
     entries: Mapping[str, Entry]
     apps: tuple[AppEntry, ...]
+    agents: tuple[AgentEntry, ...]
     queries: Mapping[str, PublishedQuery]
     sources: Mapping[int, OpenSource]
     left_out: Mapping[str, str]
     data_paths: Mapping[str, tuple[Entry, ...]]
     option_paths: Mapping[str, tuple[Entry, ...]]
     option_queries: Mapping[str, PublishedQuery]
+    passed_paths: Mapping[str, tuple[Passing, ...]]
+    # Paths with a placeholder such as stock/{ticker}, which some older backends have.
+    passed_patterns: tuple[tuple[re.Pattern[str], tuple[Passing, ...]], ...]
     named_groups: frozenset[str]
     _routes: dict[tuple[str, frozenset[str]], Route] = field(default_factory=dict, compare=False)
     # Tells the bytes of this snapshot from those of others.
@@ -92,7 +110,9 @@ class Catalog:
         route = self._routes.get(key)
         if route is None:
             route = self._find(path, key[1])
-            self._routes[key] = route
+            # Paths that match a pattern are without number.
+            if path in self.data_paths or path in self.option_paths or path in self.passed_paths:
+                self._routes[key] = route
         return route
 
     def _find(self, path: str, groups: frozenset[str]) -> Route:
@@ -106,7 +126,22 @@ class Catalog:
             )
         if any(entry.visible(groups) for entry in self.option_paths.get(path, ())):
             return OptionsRoute(self.option_queries[path])
+        passing = [entry for entry in self._passing(path) if entry.visible(groups)]
+        if passing:
+            seconds = min(entry.stale_seconds for entry in passing)
+            return PassRoute(self._upstream(passing[0].upstream), seconds)
         raise NotFound(NOTHING_HERE)
+
+    def _upstream(self, name: str | None) -> OpenSource:
+        found = next((source for source in self.sources.values() if source.name == name), None)
+        if found is None:
+            raise SourceFailed(f'The upstream "{name}" is gone. Choose another one in the admin, and publish again.')
+        return found
+
+    def _passing(self, path: str) -> Iterable[Passing]:
+        if path in self.passed_paths:
+            return self.passed_paths[path]
+        return (entry for pattern, entries in self.passed_patterns if pattern.fullmatch(path) for entry in entries)
 
     def widgets_json(self, groups: frozenset[str]) -> dict[str, Any]:
         """Return widgets.json for callers with these groups."""
@@ -118,11 +153,14 @@ class Catalog:
         apps = (_without(app.definition, hidden) for app in self.apps if app.visible(groups))
         return [app for app in apps if app is not None]
 
+    def agents_json(self, groups: frozenset[str]) -> dict[str, Any]:
+        """Return agents.json for callers with these groups."""
+        return {agent.id: agent.definition for agent in self.agents if agent.visible(groups)}
+
     def _document(self, name: str, groups: frozenset[str]) -> Any:
         if name == "widgets":
             return self.widgets_json(groups)
-        # There are no agents here; Workspace asks all the same.
-        return self.apps_json(groups) if name == "apps" else {}
+        return self.apps_json(groups) if name == "apps" else self.agents_json(groups)
 
     def manifest(self, name: str, groups: frozenset[str]) -> Rendered:
         """Return the bytes of a manifest (`widgets`, `apps` or `agents`) for callers with these groups."""
@@ -201,23 +239,37 @@ def _compile(old: Catalog | None, number: int) -> Catalog:
     queries = _queries(old, sources)
     entries = _entries(old, left_out)
     apps = _apps(left_out)
+    agents = _agents(left_out)
+    shown: list[Entry | AppEntry | AgentEntry] = [*entries.values(), *apps, *agents]
+    local = [entry for entry in entries.values() if not entry.upstream]
     option_queries = {query.options_path: query for query in queries.values()}
+    passed_paths: Mapping[str, tuple[Passing, ...]] = _by_path(
+        [*entries.values(), *agents], lambda entry: entry.passed_paths
+    )
     return Catalog(
         number=number,
         entries=entries,
         apps=apps,
+        agents=agents,
         queries=queries,
         sources=sources,
         left_out=left_out,
-        data_paths=_by_path(entries.values(), lambda entry: {entry.path} if entry.path else set()),
+        data_paths=_by_path(local, lambda entry: {entry.path} if entry.path else set()),
         option_paths=_by_path(entries.values(), lambda entry: entry.option_paths & option_queries.keys()),
         option_queries=option_queries,
-        named_groups=frozenset().union(*(item.groups for item in entries.values()), *(app.groups for app in apps)),
+        passed_paths=passed_paths,
+        passed_patterns=tuple((_pattern(path), passing) for path, passing in passed_paths.items() if "{" in path),
+        named_groups=frozenset[str]().union(*(item.groups for item in shown)),
     )
 
 
-def _by_path(entries: Iterable[Entry], paths_of: Callable[[Entry], Iterable[str]]) -> dict[str, tuple[Entry, ...]]:
-    found: dict[str, tuple[Entry, ...]] = {}
+def _pattern(path: str) -> re.Pattern[str]:
+    parts = re.split(r"\{[^{}/]*\}", path)
+    return re.compile("[^/]+".join(re.escape(part) for part in parts))
+
+
+def _by_path(entries: Iterable[T], paths_of: Callable[[T], Iterable[str]]) -> dict[str, tuple[T, ...]]:
+    found: dict[str, tuple[T, ...]] = {}
     for entry in entries:
         for path in paths_of(entry):
             found[path] = (*found.get(path, ()), entry)
@@ -231,7 +283,7 @@ def _sources(old: Catalog | None) -> dict[int, OpenSource]:
 
 def _queries(old: Catalog | None, sources: Mapping[int, OpenSource]) -> dict[str, PublishedQuery]:
     known = {query.version: query for query in old.queries.values()} if old else {}
-    by_name = {source.settings[0]: source for source in sources.values()}
+    by_name = {source.name: source for source in sources.values()}
     queries: dict[str, PublishedQuery] = {}
     for version in _published(Query).values():
         published = document.load(version.document)
@@ -269,7 +321,18 @@ def _apps(left_out: dict[str, str]) -> tuple[AppEntry, ...]:
     return tuple(apps)
 
 
-def _rows(model: type[Widget] | type[App]) -> Iterable[tuple[int, int, frozenset[str]]]:
+def _agents(left_out: dict[str, str]) -> tuple[AgentEntry, ...]:
+    versions = _published(Agent)
+    agents = []
+    for pk, _, groups in _rows(Agent):
+        try:
+            agents.append(agent_of(versions[pk].document, groups))
+        except DefinitionError as error:
+            left_out[f"agent {versions[pk].identifier}"] = str(error)
+    return tuple(agents)
+
+
+def _rows(model: type[Widget] | type[App] | type[Agent]) -> Iterable[tuple[int, int, frozenset[str]]]:
     """Return (pk, published version, groups) of every published row, in order."""
     groups: dict[int, set[str]] = {}
     for pk, name in model.objects.filter(groups__isnull=False).values_list("pk", "groups__name"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from widgets_app.manifest import contract, document
 from widgets_app.manifest.contract.endpoints import is_absolute, path_of
 from widgets_app.models import Source
 from widgets_app.parameters.types import ParameterSpec, flatten, specs_of
+from widgets_app.sealing import unseal
 from widgets_app.shapes.base import Shape, ShapeOptions
 from widgets_app.shapes.registry import shape_for
 from widgets_app.sources.base import Limits, PreparedQuery, SourceBackend
@@ -22,6 +23,9 @@ from widgets_app.sources.static import StaticQuery
 
 # What Workspace assumes where a widget has no staleTime.
 STALE_SECONDS = 300.0
+# What a chart asks for below its endpoint: TradingView's Universal Data Feed.
+UDF_TYPES = frozenset({"advanced_charting", "advanced-chart"})
+UDF_CALLS = ("config", "search", "symbols", "symbol_info", "history", "time", "marks", "timescale_marks", "quotes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Entry:
     query: str | None
     data_key: str
     stale_seconds: float
+    upstream: str | None = None
+    passed_paths: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
 
     def visible(self, groups: frozenset[str]) -> bool:
@@ -60,6 +66,23 @@ class AppEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentEntry:
+    """A published agent; `passed_paths` lead to its upstream."""
+
+    id: str
+    definition: Mapping[str, Any]
+    upstream: str | None
+    passed_paths: frozenset[str]
+    groups: frozenset[str]
+    # An agent's answer is never kept.
+    stale_seconds: float = 0
+
+    def visible(self, groups: frozenset[str]) -> bool:
+        """Say whether callers with these groups may see it."""
+        return not self.groups or not self.groups.isdisjoint(groups)
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSource:
     """A source that is ready for queries; it stays open across compilations for as long as it is unchanged."""
 
@@ -68,6 +91,12 @@ class OpenSource:
     fault: str
     limits: Limits
     slots: Slots
+
+    @property
+    def name(self) -> str:
+        """The name under which queries and widgets refer to it."""
+        name: str = self.settings[0]
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +133,7 @@ def entry_of(version: int, text: str) -> Entry:
         raise DefinitionError(f"{finding.message} {finding.fix}")
     data = definition.get("data")
     shape = shape_for(effective_type(definition))
+    upstream = published.get("upstream")
     return Entry(
         id=widget_id,
         version=version,
@@ -115,7 +145,9 @@ def entry_of(version: int, text: str) -> Entry:
         options=_options(shape, published.get("shape")),
         query=published.get("feeds", {}).get("rows"),
         data_key=_text(data.get("dataKey")) if isinstance(data, dict) else "",
-        stale_seconds=_seconds(definition.get("staleTime")),
+        stale_seconds=_passed_seconds(definition) if upstream else _seconds(definition.get("staleTime")),
+        upstream=upstream,
+        passed_paths=_passed_paths(definition) if upstream else frozenset(),
     )
 
 
@@ -138,16 +170,41 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _seconds(milliseconds: object) -> float:
+def _seconds(milliseconds: object, *, otherwise: float = STALE_SECONDS) -> float:
     usable = isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) and milliseconds >= 0
-    return milliseconds / 1000 if usable else STALE_SECONDS  # type: ignore[operator]  # checked the line above
+    return milliseconds / 1000 if usable else otherwise  # type: ignore[operator]  # checked the line above
+
+
+def _passed_seconds(definition: Mapping[str, Any]) -> float:
+    """Return for how long an upstream's answer may be kept: only where the widget says so, and nothing changes it."""
+    changes = any(param.get("type") == "form" for param in flatten(definition.get("params")))
+    if changes or "staleTime" not in definition or effective_type(definition) in UDF_TYPES:
+        return 0
+    return _seconds(definition["staleTime"], otherwise=0)
+
+
+def _parameters(definition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return all parameters of a widget, the fields of its forms too."""
+    params = flatten(definition.get("params"))
+    return [*params, *(field for param in params for field in flatten(param.get("inputParams")))]
 
 
 def _option_paths(definition: Mapping[str, Any]) -> frozenset[str]:
-    params = flatten(definition.get("params"))
-    fields = [field for param in params for field in flatten(param.get("inputParams"))]
-    paths = (local_path(param.get("optionsEndpoint")) for param in [*params, *fields])
-    return frozenset(path for path in paths if path)
+    return _local_paths(param.get("optionsEndpoint") for param in _parameters(definition))
+
+
+def _passed_paths(definition: Mapping[str, Any]) -> frozenset[str]:
+    """Return every path that clients may ask for because the widget names it."""
+    endpoint = definition.get("endpoint")
+    named = [endpoint, definition.get("imgUrl")]
+    named += [param.get(key) for param in _parameters(definition) for key in ("optionsEndpoint", "endpoint")]
+    if effective_type(definition) in UDF_TYPES and isinstance(endpoint, str):
+        named += [f"{endpoint.rstrip('/')}/{call}" for call in UDF_CALLS]
+    return _local_paths(named)
+
+
+def _local_paths(endpoints: Iterable[object]) -> frozenset[str]:
+    return frozenset(path for endpoint in endpoints if (path := local_path(endpoint)))
 
 
 def local_path(endpoint: object) -> str | None:
@@ -165,10 +222,22 @@ def app_of(slug: str, text: str, groups: frozenset[str]) -> AppEntry:
     return AppEntry(slug, definition, groups)
 
 
+def agent_of(text: str, groups: frozenset[str]) -> AgentEntry:
+    """Compile an agent's document. Raises DefinitionError when Workspace would refuse the whole file over it."""
+    published = document.load(text)
+    agent_id, definition = published["id"], published["agent"]
+    if finding := contract.breaks_agent(agent_id, definition):
+        raise DefinitionError(f"{finding.message} {finding.fix}")
+    upstream = published.get("upstream")
+    endpoints = definition.get("endpoints")
+    paths = _local_paths(endpoints.values()) if upstream and isinstance(endpoints, dict) else frozenset()
+    return AgentEntry(agent_id, definition, upstream, paths, groups)
+
+
 def open_source(source: Source, known: OpenSource | None = None) -> OpenSource:
     """Open a source, or keep the open one when the settings are the same."""
     limits = Limits(seconds=source.seconds, rows=source.rows)
-    wanted = (source.name, source.kind, source.options, source.slots)
+    wanted = (source.name, source.kind, source.options, source.secrets, source.slots)
     if known is not None and known.settings == wanted and known.backend is not None:
         return OpenSource(wanted, known.backend, "", limits, known.slots)
     try:
@@ -182,7 +251,7 @@ def open_backend(source: Source) -> SourceBackend:
     """Return the opened backend of a source; raises DefinitionError when it can't be opened."""
     kind = backend_class(source.kind)
     try:
-        options = kind.Options.model_validate(source.options or {})
+        options = kind.Options.model_validate({**(source.options or {}), **unseal(source.secrets)})
     except ValidationError as error:
         raise DefinitionError(f"The source can't be opened: {first_fault(error)}") from None
     return kind(source.name, options)

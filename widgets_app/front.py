@@ -11,8 +11,10 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from widgets_app import cors, documents, exceptions, serving
-from widgets_app.authentication import QUERY_NAME, authenticate
+from widgets_app.authentication import QUERY_NAME, authenticate, without_key
+from widgets_app.documents import Document
 from widgets_app.errors import RequestError
+from widgets_app.serving import Asked
 
 # As Django's own security middleware adds it.
 NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
@@ -23,7 +25,7 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 def answer(
     method: str, path: str, headers: Iterable[tuple[bytes, bytes]], query_string: bytes, address: str
 ) -> Answer | None:
-    """Answer a request for a manifest or for kept rows; None for all that Django answers. `headers` as ASGI's."""
+    """Answer for manifests, health and kept rows; None for all that Django answers. `headers` as ASGI's."""
     if method not in ("GET", "HEAD") or not query_string.isascii():
         return None
     sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
@@ -31,7 +33,12 @@ def answer(
         return None  # Django refuses it
     query = query_string.decode("ascii")
     manifest = documents.document_path(path, query)
-    found = _manifest(manifest, query, sent, address) if manifest else _kept_rows(path, query, sent, address)
+    if path == documents.HEALTH:
+        found: Answer | None = _whole(documents.health())
+    elif manifest:
+        found = _whole(documents.answer(manifest, query, sent, address))
+    else:
+        found = _kept_rows(path, query, sent, address)
     if found is None:
         return None
     status, head, content = found
@@ -39,8 +46,7 @@ def answer(
     return status, with_cors([*head, length, NO_SNIFFING], sent.get("origin")), content if method == "GET" else b""
 
 
-def _manifest(path: str, query: str, sent: Mapping[str, str], address: str) -> Answer:
-    document = documents.answer(path, query, sent, address)
+def _whole(document: Document) -> Answer:
     return document.status, list(document.headers), document.content
 
 
@@ -49,10 +55,11 @@ def _kept_rows(path: str, query_string: str, sent: Mapping[str, str], address: s
     try:
         caller = authenticate(sent, query, address)
         query.pop(QUERY_NAME, None)
-        served = serving.serve_kept(path.removeprefix("/"), query, caller)
+        asked = Asked(path.removeprefix("/"), query, query_string=without_key(query_string))
+        served = serving.serve_kept(asked, caller)
     except RequestError:
         return None  # Django finds the same, and tells it
-    return None if served is None else (200, served.headers, served.body.content)
+    return (200, served.headers, served.content) if served and isinstance(served.content, bytes) else None
 
 
 @lru_cache(maxsize=256)

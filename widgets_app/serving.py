@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from django.utils import timezone
 
-from widgets_app import cache, catalog
+from widgets_app import cache, catalog, passing
 from widgets_app.authentication import Caller
-from widgets_app.catalog import DataRoute, OptionsRoute, Route
+from widgets_app.catalog import DataRoute, OptionsRoute, PassRoute, Route
 from widgets_app.compiled import STALE_SECONDS, Entry, PublishedQuery
-from widgets_app.errors import NotFound
+from widgets_app.errors import MethodNotAllowed, NotFound
 from widgets_app.parameters.options import options_body
 from widgets_app.parameters.types import ParameterSpec
 from widgets_app.parameters.validate import validate
 from widgets_app.shapes.base import Ask, Body, Shape, ShapeOptions
-from widgets_app.sources.base import Call, PreparedQuery
+from widgets_app.sources.base import Call, Forward, Pieces, PreparedQuery
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.limits import run_limited
 
-NO_SOURCE = 'The widget "{id}" has no data source yet. Choose a query for it in the admin.'
-NO_SHAPE = 'Widgets of the type "{type}" get no data from here yet. Choose another type in the admin.'
+NO_SOURCE = 'The widget "{id}" has no data source yet. Choose a query or an upstream for it in the admin.'
+NO_SHAPE = 'Widgets of the type "{type}" get no data from queries yet. Choose another type, or an upstream.'
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for data. `path` has no leading slash; `query` holds texts, lists or JSON values by name.
+
+    The rest is for upstreams: `query_string` is the query as it came, without our key, the body is read once, and
+    `departure` knows when nobody waits any more.
+    """
+
+    path: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    method: str = "GET"
+    query_string: str = ""
+    content_type: str = ""
+    body: Iterable[bytes] | None = None
+    length: int | None = None
+    departure: passing.Leaving | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An answer: its body, and the data it was made from, if any."""
+    """An answer: its headers, its body, whole or in pieces, and the data it was made from, if any."""
 
-    body: Body
+    content: bytes | Pieces
+    headers: list[tuple[str, str]]
+    status: int = 200
     frame: Frame | None = None
 
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """The headers that go with the body; one says when a limit cut rows off."""
-        headers = [("Content-Type", self.body.content_type), ("Cache-Control", "no-store")]
-        if self.frame is not None and self.frame.truncated:
-            headers.append(("X-Truncated", f"{self.frame.row_count} rows"))
-        return headers
+    @classmethod
+    def of(cls, body: Body, frame: Frame | None = None) -> Served:
+        """Return the answer with a finished body; one header says when a limit cut rows off."""
+        headers = [("Content-Type", body.content_type), ("Cache-Control", "no-store")]
+        if frame is not None and frame.truncated:
+            headers.append(("X-Truncated", f"{frame.row_count} rows"))
+        return cls(body.content, headers, frame=frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +87,41 @@ class Read:
         )
 
 
-def serve(path: str, query: Mapping[str, Any], caller: Caller) -> Served:
-    """Answer a request for data or options. `path` has no leading slash; `query` holds texts, lists or JSON values.
+def fetch(read: Read) -> Frame:
+    """Return the rows of a query, kept or fresh, within its limits."""
+    return cache.shared(read.key, seconds=read.seconds, make=read.fresh)
+
+
+def _kept_in_memory(read: Read) -> Frame | None:
+    kept: Frame | None = cache.kept_in_memory(read.key, seconds=read.seconds)
+    return kept
+
+
+def serve(asked: Asked, caller: Caller) -> Served:
+    """Answer a request for data, for options, or for what an upstream answers.
 
     Raises a RequestError in one line that says what to do.
     """
-    return serve_route(catalog.current().find(path, caller.groups), query, caller)
-
-
-def serve_route(route: Route, query: Mapping[str, Any], caller: Caller) -> Served:
-    """Answer for a path that was looked up already."""
+    route, asked = _found(asked, caller)
+    if isinstance(route, PassRoute):
+        return _passed(route, asked, caller)
+    if asked.method not in ("GET", "HEAD"):
+        raise MethodNotAllowed(f"Nothing here takes {asked.method}. Ask with GET.")
     if isinstance(route, OptionsRoute):
-        return _options(route, query, caller)
-    shape, shape_options = _shape(route.entry)
-    values = validate(route.specs, query, now=timezone.localtime())
-    frame = _rows(route, values, caller, needed=shape.needs_rows(shape_options))
-    return Served(shape.render(frame, shape_options, _ask(route.entry, values, query)), frame)
+        return _options(route, asked, caller)
+    return cast(Served, _data(route, asked, caller, fetch))
 
 
-def serve_kept(path: str, query: Mapping[str, Any], caller: Caller) -> Served | None:
+def serve_kept(asked: Asked, caller: Caller) -> Served | None:
     """Answer from memory, with little work; None where a source or work on rows is needed. Raises as `serve`."""
-    route = catalog.current().find(path, caller.groups)
+    route, asked = _found(asked, caller)
+    if isinstance(route, PassRoute):
+        kept = passing.kept_in_memory(route, _forward(asked))
+        return None if kept is None else Served(kept.content, passing.headers_of(kept.headers))
     if isinstance(route, OptionsRoute) or route.query is None or route.query.prepared is None:
         return None
-    shape, shape_options = _shape(route.entry)
-    if not shape.passes_rows:
-        return None
-    values = validate(route.specs, query, now=timezone.localtime())
-    read = reading(route.query, values, caller, route.stale_seconds)
-    frame = cache.kept_in_memory(read.key, seconds=read.seconds)
-    if frame is None:
-        return None
-    return Served(shape.render(frame, shape_options, _ask(route.entry, values, query)), frame)
-
-
-def fetch(query: PublishedQuery, values: Mapping[str, Any], caller: Caller, stale_seconds: float) -> Frame:
-    """Return the rows of a query, kept or fresh, within its limits."""
-    read = reading(query, values, caller, stale_seconds)
-    return cache.frame(read.key, seconds=read.seconds, make=read.fresh)
+    passes_rows = route.entry.shape is not None and route.entry.shape.passes_rows
+    return _data(route, asked, caller, _kept_in_memory) if passes_rows else None
 
 
 def reading(query: PublishedQuery, values: Mapping[str, Any], caller: Caller, stale_seconds: float) -> Read:
@@ -125,28 +142,66 @@ def reading(query: PublishedQuery, values: Mapping[str, Any], caller: Caller, st
     )
 
 
-def _options(route: OptionsRoute, query: Mapping[str, Any], caller: Caller) -> Served:
+def _found(asked: Asked, caller: Caller) -> tuple[Route, Asked]:
+    """Return what a path means to a caller; an upstream's placeholders have their values in it."""
+    snapshot = catalog.current()
+    route = snapshot.find(asked.path, caller.groups)
+    if not isinstance(route, PassRoute) or "{" not in asked.path:
+        return route, asked
+    # With its values, the path may be another widget's, and that one hidden.
+    asked = replace(asked, path=passing.filled(asked.path, asked.query))
+    return snapshot.find(asked.path, caller.groups), asked
+
+
+def _options(route: OptionsRoute, asked: Asked, caller: Caller) -> Served:
     # A dropdown that follows an empty one has nothing to offer yet.
     specs = [ParameterSpec(name) for name in route.query.ready().placeholders]
-    values = validate(specs, query, now=timezone.localtime())
+    values = validate(specs, asked.query, now=timezone.localtime())
     if None in values.values():
-        return Served(Body(b"[]"))
-    frame = fetch(route.query, values, caller, STALE_SECONDS)
-    return Served(Body(options_body(frame)), frame)
+        return Served.of(Body(b"[]"))
+    frame = fetch(reading(route.query, values, caller, STALE_SECONDS))
+    return Served.of(Body(options_body(frame)), frame)
 
 
-def _shape(entry: Entry) -> tuple[Shape, ShapeOptions]:
+def _data(route: DataRoute, asked: Asked, caller: Caller, get: Callable[[Read], Frame | None]) -> Served | None:
+    """Answer with a widget's data; `get` has the rows, or None where there is no answer then."""
+    shape, options = _shape(route)
+    values = validate(route.specs, asked.query, now=timezone.localtime())
+    frame = None
+    if route.query is not None:
+        frame = get(reading(route.query, values, caller, route.stale_seconds))
+        if frame is None:
+            return None
+    elif shape.needs_rows(options):
+        raise NotFound(NO_SOURCE.format(id=route.entry.id))
+    return Served.of(shape.render(frame, options, _ask(route.entry, values, asked.query)), frame)
+
+
+def _shape(route: DataRoute) -> tuple[Shape, ShapeOptions]:
+    entry = route.entry
     if entry.shape is None or entry.options is None:
-        raise NotFound(NO_SHAPE.format(type=entry.definition.get("type")))
+        text = NO_SOURCE if route.query is None else NO_SHAPE
+        raise NotFound(text.format(id=entry.id, type=entry.definition.get("type")))
     return entry.shape, entry.options
 
 
-def _rows(route: DataRoute, values: Mapping[str, Any], caller: Caller, *, needed: bool) -> Frame | None:
-    if route.query is not None:
-        return fetch(route.query, values, caller, route.stale_seconds)
-    if needed:
-        raise NotFound(NO_SOURCE.format(id=route.entry.id))
-    return None
+def _passed(route: PassRoute, asked: Asked, caller: Caller) -> Served:
+    found = passing.passed(route, _forward(asked), caller, asked.departure)
+    if isinstance(found, passing.Passed):
+        return Served(found.content, passing.headers_of(found.headers))
+    length = [("Content-Length", str(found.length))] if found.length is not None else []
+    return Served(found.chunks, [*passing.headers_of(found.headers), *length], found.status)
+
+
+def _forward(asked: Asked) -> Forward:
+    return Forward(
+        method=asked.method,
+        path=asked.path,
+        query=asked.query_string,
+        content_type=asked.content_type,
+        body=asked.body,
+        length=asked.length,
+    )
 
 
 def _ask(entry: Entry, values: Mapping[str, Any], query: Mapping[str, Any]) -> Ask:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from project.bridge import DISCONNECTED
 from widgets_app import documents, serving
-from widgets_app.authentication import KEYS, QUERY_NAME, KeyAuthentication
-from widgets_app.catalog import CATALOG
+from widgets_app.authentication import QUERY_NAME, KeyAuthentication, without_key
 from widgets_app.permissions import HasCaller
+from widgets_app.serving import Asked
+
+# Bytes of a request's body that are sent on at a time.
+PIECE = 64 * 1024
 
 
 class WidgetsView(APIView):
@@ -29,16 +34,45 @@ class WidgetsView(APIView):
 
 
 class DataView(WidgetsView):
-    """The data of widgets and the options of dropdowns."""
+    """The data of widgets, the options of dropdowns, and all that goes on to upstreams."""
 
-    def get(self, request: Request, path: str) -> HttpResponse:
+    http_method_names = [*WidgetsView.http_method_names, "post", "put", "patch", "delete"]
+
+    def answer(self, request: Request, path: str) -> HttpResponseBase:
         """Answer from the spine."""
         caller: Any = request.user
-        query = dict(request.GET.lists())
-        # A key in the query is for us alone: no widget's parameter may receive it.
-        query.pop(QUERY_NAME, None)
-        served = serving.serve(path, query, caller)
-        return HttpResponse(served.body.content, headers=dict(served.headers))
+        served = serving.serve(asked(request._request, path), caller)
+        response: HttpResponseBase = (
+            HttpResponse(served.content, status=served.status)
+            if isinstance(served.content, bytes)
+            else StreamingHttpResponse(served.content, status=served.status)
+        )
+        # Django's own default would say that an answer without a type is a page.
+        del response["Content-Type"]
+        for name, value in served.headers:
+            response[name] = value
+        # Widgets of the type iframe are pages that Workspace shows in a frame.
+        response.xframe_options_exempt = True  # type: ignore[attr-defined]  # Django's own mark
+        return response
+
+    get = post = put = patch = delete = answer
+
+
+def asked(request: HttpRequest, path: str) -> Asked:
+    """Return a request in the form of the spine. A key in the query is for us alone: nothing behind may receive it."""
+    query = dict(request.GET.lists())
+    query.pop(QUERY_NAME, None)
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    return Asked(
+        path=path,
+        query=query,
+        method=request.method or "GET",
+        query_string=without_key(request.META.get("QUERY_STRING", "")),
+        content_type=request.META.get("CONTENT_TYPE", ""),
+        body=iter(lambda: request.read(PIECE), b"") if length else None,
+        length=length or None,
+        departure=request.META.get(DISCONNECTED),
+    )
 
 
 class DocumentView(WidgetsView):
@@ -77,6 +111,5 @@ class RootView(WidgetsView):
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
     """Say whether this process can answer: 200 with its state, 503 while it has no definitions."""
-    ready = CATALOG.is_loaded and KEYS.is_loaded
-    state = "starting" if not ready else "stale" if CATALOG.stale or KEYS.stale else "ok"
-    return JsonResponse({"status": state}, status=200 if ready else 503)
+    found = documents.health()
+    return HttpResponse(found.content, status=found.status, headers=dict(found.headers))
