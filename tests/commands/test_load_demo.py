@@ -24,7 +24,7 @@ def test_it_says_what_it_made_and_then_that_it_left_it_alone():
 
 def test_what_stands_in_the_way_is_told_in_one_line(define_widget: Define):
     define_widget("ours", endpoint="fx/board")
-    with pytest.raises(CommandError, match=r"Widget fx_board was not published: [^\n]+$"):
+    with pytest.raises(CommandError, match=r"Nothing was imported: widgets.json: widget fx_board: [^\n]+$"):
         call_command("load_demo")
 
 
@@ -32,7 +32,7 @@ def test_a_database_without_tables_is_told_in_one_line(manage, tmp_path):
     command = manage("load_demo", home=tmp_path)
     assert command.wait() == 1
     assert command.output == (
-        "CommandError: The database can't be used: no such table: widgets_app_source. "
+        "CommandError: The database can't be used: no such table: widgets_app_revision. "
         "If it is new, run: manage.py migrate\n"
     )
 

@@ -13,7 +13,8 @@ import pytest
 from widgets_app import vocabulary
 from widgets_app.manifest import contract
 from widgets_app.models import App, Query, Widget
-from widgets_app.services.demo import DATA, Loaded, data_files, documents
+from widgets_app.services.bundles import Plan
+from widgets_app.services.demo import DATA, data_files, demo_bundle
 from widgets_app.services.publishing import findings_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -26,7 +27,7 @@ WITHOUT_DATA = {"form", "ticker"}
 
 
 def definitions() -> dict[str, Any]:
-    return {document["id"]: document["definition"] for document in documents("widgets")}
+    return {document["id"]: document["definition"] for document in demo_bundle().widgets}
 
 
 def params() -> list[dict[str, Any]]:
@@ -34,11 +35,11 @@ def params() -> list[dict[str, Any]]:
 
 
 def markets() -> dict[str, Any]:
-    (found,) = [document["app"] for document in documents("apps") if document["slug"] == "markets"]
+    (found,) = [document["app"] for document in demo_bundle().apps if document["slug"] == "markets"]
     return dict(found)
 
 
-def test_nothing_is_to_be_said_about_them_but_what_the_tutorial_brings(demo: Loaded, db: None) -> None:
+def test_nothing_is_to_be_said_about_them_but_what_the_tutorial_brings(demo: Plan, db: None) -> None:
     rows: list[Query | Widget | App] = [*Query.objects.all(), *Widget.objects.all(), *App.objects.all()]
     found = {(str(row), finding.code) for row in rows for finding in findings_of(row)}
     assert found == TUTORIAL
@@ -49,7 +50,7 @@ def test_nothing_is_to_be_said_about_them_but_what_the_tutorial_brings(demo: Loa
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the collection of real backends is not beside the project")
 def test_hello_world_is_the_tutorial_s() -> None:
     (widgets, apps) = (json.loads((CORPUS / name).read_text()) for name in ("widgets.json", "apps.json"))
-    (app,) = [document["app"] for document in documents("apps") if document["slug"] == "hello-world"]
+    (app,) = [document["app"] for document in demo_bundle().apps if document["slug"] == "hello-world"]
     assert {"hello_world": definitions()["hello_world"]} == widgets
     assert [app] == apps
 
@@ -79,14 +80,14 @@ def test_widgets_of_one_group_get_their_options_from_one_query() -> None:
 def test_every_widget_is_placed_and_every_query_used() -> None:
     placed = {
         item["i"]
-        for document in documents("apps")
+        for document in demo_bundle().apps
         for tab in document["app"]["tabs"].values()
         for item in tab["layout"]
     }
     assert placed == set(definitions())
-    fed = {query for document in documents("widgets") for query in document["feeds"].values()}
+    fed = {query for document in demo_bundle().widgets for query in document["feeds"].values()}
     offered = {param["optionsEndpoint"] for param in params() if "optionsEndpoint" in param}
-    for query in documents("queries"):
+    for query in demo_bundle().queries:
         assert query["name"] in fed or query["options_path"] in offered
 
 

@@ -9,7 +9,7 @@ from django.db import models
 
 from widgets_app.manifest import keys
 from widgets_app.manifest.keys import Level
-from widgets_app.models import App, Choice, Column, Parameter, ParameterGroup, Placement, Tab, Widget
+from widgets_app.models import Agent, App, Choice, Column, Parameter, ParameterGroup, Placement, Tab, Widget
 
 LEVELS: Mapping[type[models.Model], Mapping[str, Level]] = {
     Widget: {
@@ -22,6 +22,7 @@ LEVELS: Mapping[type[models.Model], Mapping[str, Level]] = {
     Parameter: {"extra": keys.PARAMETER},
     Choice: {"extra": keys.CHOICE},
     App: {"extra": keys.APP},
+    Agent: {"extra": keys.AGENT},
     Tab: {"extra": keys.TAB},
     Placement: {"extra": keys.PLACEMENT},
     ParameterGroup: {"extra": keys.GROUP},

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from django.db import transaction
 
-from widgets_app.models import App, Widget
+from widgets_app.models import Agent, App, Widget
 
-Definition = TypeVar("Definition", Widget, App)
+Definition = TypeVar("Definition", Widget, App, Agent)
 
 
 @transaction.atomic

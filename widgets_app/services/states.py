@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from widgets_app import catalog
 from widgets_app.manifest import contract
-from widgets_app.models import App, Query, Widget
+from widgets_app.manifest.contract import Finding
+from widgets_app.models import Agent, App, Query, Source, Widget
 from widgets_app.services.publishing import Definition, document_of, is_changed
 
 Stage = Literal["published", "changed", "draft"]
@@ -39,12 +40,17 @@ def errors_of(row: Definition) -> int:
     if isinstance(row, Query):
         query = catalog.current().queries.get(row.name)
         return int(bool(query and query.fault))
+    found = _own_findings(row)
+    return sum(finding.severity == "error" for finding in (contract.as_imported(found) if row.imported else found))
+
+
+def _own_findings(row: Widget | App | Agent) -> list[Finding]:
     document = document_of(row)
     if isinstance(row, Widget):
-        findings = contract.check_widget(row.widget_id, document["definition"])
-    else:
-        findings = contract.check_app(document["app"], served_definitions())
-    return sum(finding.severity == "error" for finding in findings)
+        return contract.check_widget(row.widget_id, document["definition"])
+    if isinstance(row, Agent):
+        return contract.check_agent(row.agent_id, document["agent"])
+    return contract.check_app(document["app"], served_definitions())
 
 
 def served_definitions() -> Mapping[str, Mapping[str, Any]]:
@@ -55,6 +61,11 @@ def served_definitions() -> Mapping[str, Mapping[str, Any]]:
 def placed_by(widget_id: str) -> list[App]:
     """Return the apps that place a widget, or list it in a group of theirs, in their draft."""
     return list(App.objects.filter(tabs__placements__widget_id_text=widget_id).distinct())
+
+
+def selected_by(agent_id: str) -> list[App]:
+    """Return the apps that select an agent in their draft."""
+    return list(App.objects.filter(selected_agent=agent_id))
 
 
 def left_out(row: Definition) -> str:
@@ -76,3 +87,13 @@ def served_users(query: Query) -> list[str]:
         for entry in published.entries.values()
         if known and (entry.query == known.name or known.options_path in entry.option_paths)
     )
+
+
+def served_from(source: Source) -> list[str]:
+    """Return what is served with a source under its name: queries, widgets and agents."""
+    published = catalog.current()
+    queries = [q.name for q in published.queries.values() if q.source and q.source.name == source.name]
+    widgets = [entry.id for entry in published.entries.values() if entry.upstream == source.name]
+    agents = [agent.id for agent in published.agents if agent.upstream == source.name]
+    kinds = {"query": queries, "widget": widgets, "agent": agents}
+    return [f"{kind} {name}" for kind, names in kinds.items() for name in sorted(names)]
