@@ -1,7 +1,7 @@
 """Serves a WSGI application from an ASGI server, in threads of its own.
 
-The environ has one key beyond WSGI: `DISCONNECTED` names a `threading.Event` that is set as soon as nobody
-waits for the answer any more (the client hung up, or the server stops), so that long work can stop early.
+The environ has one key beyond WSGI: `DISCONNECTED` names an event that is set as soon as nobody waits for the
+answer any more (the client hung up, the answer is complete, or the server stops), so that long work can stop early.
 """
 
 from __future__ import annotations
@@ -147,6 +147,26 @@ class Bridge:
         return None if exchange.started else self._refuse(exchange.scope, 500, FAILED)
 
 
+class Departure(threading.Event):
+    """Set once nobody waits for an answer any more; then it calls whoever wants to know, possibly twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: list[Callable[[], object]] = []
+
+    def tell(self, call: Callable[[], object]) -> None:
+        """Have `call` called, which must not wait nor raise: it may run on the event loop."""
+        self._calls.append(call)
+        if self.is_set():
+            call()
+
+    def set(self) -> None:
+        """Tell everybody."""
+        super().set()
+        for call in self._calls:
+            call()
+
+
 class _Exchange:
     """One request and its answer: the loop watches the connection, a thread speaks WSGI."""
 
@@ -154,7 +174,7 @@ class _Exchange:
         self.scope = scope
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[Answer | None] = self.loop.create_future()
-        self.gone = threading.Event()
+        self.gone = Departure()
         self.started = False
         self._receive = receive
         self._send = send

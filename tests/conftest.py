@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
+from tests.loopback import serving
+from tests.upstream import Upstream
 from widgets_app.authentication import KEYS
 from widgets_app.cache import results
 from widgets_app.catalog import CATALOG
 from widgets_app.manifest.reading import read_app, read_query, read_widget
 from widgets_app.models import App, Query, Source, Widget
+from widgets_app.sealing import seal
 from widgets_app.services.keys import key_issue
 from widgets_app.services.publishing import definition_publish
 from widgets_app.snapshots import Snapshot
@@ -26,6 +30,9 @@ PRICES = """day,ticker,price,volume
 2024-01-03,AAA,11.0,
 2024-01-02,BBB,20.25,300
 """
+
+# What the upstream wants to be sent, and nobody is told.
+SECRET = "key-of-the-desk-0815"
 
 Define = Callable[..., Any]
 
@@ -83,7 +90,14 @@ def define_query(files_source: Source) -> Define:
 def define_widget(db: None) -> Define:
     """Make and publish a widget; keyword arguments are keys of its definition."""
 
-    def define(widget_id: str = "prices", *, query: str | None = None, shape: Any = None, **keys: Any) -> Widget:
+    def define(
+        widget_id: str = "prices",
+        *,
+        query: str | None = None,
+        upstream: str | None = None,
+        shape: Any = None,
+        **keys: Any,
+    ) -> Widget:
         definition = {
             "name": widget_id, "description": "Prices.", "type": "table", "endpoint": widget_id, **keys
         }  # fmt: skip
@@ -92,6 +106,7 @@ def define_widget(db: None) -> Define:
             "definition": {key: value for key, value in definition.items() if value is not None},
             "shape": shape,
             "feeds": {"rows": query} if query else {},
+            "upstream": upstream,
         }
         widget = read_widget(document)
         definition_publish(widget, strict=False)
@@ -133,3 +148,34 @@ def key(db: None) -> str:
 def caller(key: str) -> Client:
     """A client that sends the key."""
     return Client(headers={"X-API-KEY": key})
+
+
+@pytest.fixture(scope="session")
+def _upstream_server() -> Iterator[tuple[Upstream, int]]:
+    upstream = Upstream()
+    with serving(upstream) as (port, _):
+        yield upstream, port
+
+
+@pytest.fixture
+def upstream(_upstream_server: tuple[Upstream, int]) -> Iterator[Upstream]:
+    """A backend of somebody else's, that runs."""
+    upstream, _ = _upstream_server
+    upstream.reset()
+    yield upstream
+    upstream.go.set()
+
+
+@pytest.fixture
+def desk(db: None, upstream: Upstream, _upstream_server: tuple[Upstream, int]) -> Source:
+    """The upstream as a source, with a header of its own."""
+    options = {"url": f"http://127.0.0.1:{_upstream_server[1]}", "private_hosts": ["127.0.0.1"]}
+    return Source.objects.create(
+        name="desk", kind="http", options=options, secrets=seal({"headers": {"X-Desk-Key": SECRET}})
+    )
+
+
+@pytest.fixture
+def define_passed(desk: Source, define_widget: Define) -> Define:
+    """Make and publish a widget that the upstream answers."""
+    return partial(define_widget, upstream=desk.name)

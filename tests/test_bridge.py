@@ -382,6 +382,26 @@ def test_a_stream_whose_client_hangs_up_is_closed(serve):
     assert app.environ[DISCONNECTED].is_set()
 
 
+def test_whoever_wants_to_know_is_told_when_the_client_has_gone_or_was_gone_already(serve):
+    inside, ended, told = threading.Event(), threading.Event(), []
+
+    def app(environ, start_response):
+        environ[DISCONNECTED].tell(lambda: told.append("later"))
+        inside.set()
+        environ[DISCONNECTED].wait(PATIENCE)
+        environ[DISCONNECTED].tell(lambda: told.append("at once"))
+        ended.set()
+        start_response("200 OK", [])
+        return [b""]
+
+    connection = raw(serve(app), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert inside.wait(PATIENCE)
+    assert told == []
+    connection.close()
+    assert ended.wait(PATIENCE)
+    eventually(lambda: set(told) == {"later", "at once"})
+
+
 def test_a_working_request_learns_that_its_client_has_gone(serve):
     inside, noticed = threading.Event(), threading.Event()
 

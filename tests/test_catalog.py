@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import Define, refresh
+from tests.upstream import FORM, PORT, Upstream
 from widgets_app import catalog, snapshots
 from widgets_app.authentication import KEYS
 from widgets_app.catalog import CATALOG
@@ -240,3 +241,54 @@ def test_reading_sees_one_state_and_leaves_no_transaction_open() -> None:
     assert not connection.in_atomic_block
     Revision.objects.create(name="after")
     assert Revision.objects.filter(name="after").exists()
+
+
+@pytest.fixture
+def hidden_widget(define_passed: Define) -> None:
+    """A widget that the caller may not see, with every kind of path that it can have."""
+    widget = define_passed("hidden", endpoint="/arrivals", params=[PORT, [FORM]], imgUrl="/pictures/table.png")
+    chart = define_passed("chart", type="advanced_charting", endpoint="/udf")
+    group = Group.objects.create(name="Desk")
+    widget.groups.add(group)
+    chart.groups.add(group)
+    refresh()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/arrivals"), ("GET", "/ports"), ("GET", "/cargoes"), ("POST", "/log_arrival"),
+     ("GET", "/pictures/table.png"), ("GET", "/udf"), ("GET", "/udf/config"), ("GET", "/udf/history?symbol=A")],
+)  # fmt: skip
+def test_paths_of_a_hidden_widget_do_not_go_on_and_look_like_unknown_ones(
+    caller: Client, hidden_widget: None, upstream: Upstream, method: str, path: str
+) -> None:
+    unknown = caller.generic(method, "/unknown")
+    answer = caller.generic(method, path)
+    assert (answer.status_code, answer.content) == (unknown.status_code, unknown.content) == (404, unknown.content)
+    assert answer.headers == unknown.headers
+    assert upstream.received == []
+
+
+@pytest.mark.django_db
+def test_a_path_that_a_visible_widget_shares_with_a_hidden_one_goes_on(
+    caller: Client, hidden_widget: None, define_passed: Define
+) -> None:
+    define_passed("open", endpoint="arrivals", params=[PORT])
+    assert caller.get("/arrivals?port=RIX").status_code == 200
+    assert caller.get("/ports").status_code == 200
+    assert caller.get("/cargoes").status_code == 404
+    assert caller.post("/log_arrival").status_code == 404
+
+
+@pytest.mark.django_db
+def test_an_upstream_that_is_gone_is_told(caller: Client, desk: Source, define_passed: Define) -> None:
+    define_passed("w", endpoint="table")
+    define_passed("local", endpoint="other")
+    desk.name = "harbour"
+    desk.save()
+    refresh()
+    answer = caller.get("/table")
+    assert answer.status_code == 502
+    assert '"desk"' in answer.json()["error"]
+    assert len(caller.get("/widgets.json").json()) == 2

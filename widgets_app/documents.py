@@ -1,6 +1,6 @@
-"""The manifests as answers: one function from a request's parts to status, headers and bytes.
+"""The manifests and the state as answers: functions from a request's parts to status, headers and bytes.
 
-It needs neither a database nor Django's request, so that the server can call it without a thread.
+They need neither a database nor Django's request, so that the server can call them without a thread.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 import orjson
 
 from widgets_app import catalog, exceptions
-from widgets_app.authentication import authenticate
-from widgets_app.catalog import Rendered
+from widgets_app.authentication import KEYS, authenticate
+from widgets_app.catalog import CATALOG, Rendered
 from widgets_app.errors import RequestError
 from widgets_app.shapes.base import JSON
 
@@ -24,6 +24,7 @@ DOCUMENTS = {
     "/templates.json": "apps",
     "/agents.json": "agents",
 }
+HEALTH = "/-/health"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,13 @@ def answer(path: str, query_string: str, headers: Mapping[str, str], address: st
     except RequestError as error:
         return _refusal(error)
     return _found(rendered, headers)
+
+
+def health() -> Document:
+    """Say whether this process can answer: 200 with its state, 503 while it has no definitions."""
+    ready = CATALOG.is_loaded and KEYS.is_loaded
+    state = "starting" if not ready else "stale" if CATALOG.stale or KEYS.stale else "ok"
+    return Document(200 if ready else 503, (("Content-Type", JSON),), orjson.dumps({"status": state}))
 
 
 def _refusal(error: RequestError) -> Document:

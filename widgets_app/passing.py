@@ -19,6 +19,8 @@ from widgets_app.sources.base import Answer, Call, Forward, Pieces, UpstreamBack
 
 # The largest answer that is kept; a larger one is streamed each time.
 KEPT_BYTES = 8 * 1024 * 1024
+# An answer of this size is sent on in one step, which for small ones is several times faster than piece by piece.
+WHOLE_BYTES = 256 * 1024
 # What an upstream says about answers that are for one reader or for once.
 NOT_KEPT = re.compile(r"\b(no-store|no-cache|private|max-age=0+)\b", re.IGNORECASE)
 # Streams of events would be kept back until their end.
@@ -31,10 +33,11 @@ Headers = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A whole answer of an upstream, status 200, as it is kept."""
+    """A whole answer of an upstream; it is kept if its status is 200."""
 
     headers: Headers
     content: bytes
+    status: int = 200
     made_at: float = field(default_factory=time.time)
 
     @property
@@ -73,7 +76,7 @@ def passed(route: PassRoute, forward: Forward, caller: Caller, departure: Leavin
     """
     if not _may_keep(route, forward):
         return _begun(_send(route, forward, caller, departure))
-    opened: list[Answer] = []
+    opened: list[Passed | Answer] = []
     kept = cache.shared(
         _key(route, forward),
         seconds=route.stale_seconds,
@@ -153,13 +156,18 @@ def _exchange(upstream: OpenSource, forward: Forward, call: Call) -> Answer:
     )
 
 
-def _begun(answer: Answer) -> Answer:
-    """Wait for the first piece: what goes wrong before it can still be told with a status."""
+def _begun(answer: Answer) -> Passed | Answer:
+    """Read a small answer whole, else wait for its first piece: what goes wrong before can still be told."""
+    if 0 < (answer.length or 0) <= WHOLE_BYTES:
+        content = b"".join(answer.chunks)
+        # The answer to HEAD has a length and no body.
+        if content:
+            return Passed(answer.headers, content, answer.status)
     first = next(answer.chunks, None)
     return answer if first is None else replace(answer, chunks=Joined([first], answer.chunks))
 
 
-def _whole(answer: Answer, opened: list[Answer]) -> Passed | None:
+def _whole(answer: Answer, opened: list[Passed | Answer]) -> Passed | None:
     """Read an answer that may be kept; one that may not be, or is too large, goes to `opened` instead."""
     if not _is_keepable(answer):
         opened.append(_begun(answer))

@@ -188,7 +188,7 @@ def _shape(route: DataRoute) -> tuple[Shape, ShapeOptions]:
 def _passed(route: PassRoute, asked: Asked, caller: Caller) -> Served:
     found = passing.passed(route, _forward(asked), caller, asked.departure)
     if isinstance(found, passing.Passed):
-        return Served(found.content, passing.headers_of(found.headers))
+        return Served(found.content, passing.headers_of(found.headers), found.status)
     length = [("Content-Length", str(found.length))] if found.length is not None else []
     return Served(found.chunks, [*passing.headers_of(found.headers), *length], found.status)
 

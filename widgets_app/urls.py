@@ -9,6 +9,6 @@ from widgets_app import documents, views
 urlpatterns = [
     path("", views.RootView.as_view()),
     *(path(name.removeprefix("/"), views.DocumentView.as_view(), {"path": name}) for name in documents.DOCUMENTS),
-    path("-/health", views.health),
+    path(documents.HEALTH.removeprefix("/"), views.health),
     re_path(r"^(?P<path>.+)$", views.DataView.as_view()),
 ]

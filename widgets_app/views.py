@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 from rest_framework.request import Request
@@ -14,6 +15,7 @@ from rest_framework.views import APIView
 from project.bridge import DISCONNECTED
 from widgets_app import documents, serving
 from widgets_app.authentication import QUERY_NAME, KeyAuthentication, without_key
+from widgets_app.errors import BadRequest
 from widgets_app.permissions import HasCaller
 from widgets_app.serving import Asked
 
@@ -69,10 +71,18 @@ def asked(request: HttpRequest, path: str) -> Asked:
         method=request.method or "GET",
         query_string=without_key(request.META.get("QUERY_STRING", "")),
         content_type=request.META.get("CONTENT_TYPE", ""),
-        body=iter(lambda: request.read(PIECE), b"") if length else None,
+        body=_pieces(request) if length else None,
         length=length or None,
         departure=request.META.get(DISCONNECTED),
     )
+
+
+def _pieces(request: HttpRequest) -> Iterator[bytes]:
+    try:
+        while piece := request.read(PIECE):
+            yield piece
+    except UnreadablePostError:
+        raise BadRequest("The body of the request broke off. Send it again.") from None
 
 
 class DocumentView(WidgetsView):
