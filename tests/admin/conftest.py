@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,12 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from tests.admin import backend
 from tests.admin.pages import Form, Page
+from tests.conftest import Define, refresh
+from widgets_app.manifest.reading import read_agent
+from widgets_app.models import Agent, Source
+from widgets_app.services.publishing import definition_publish
 
 Open = Callable[..., Form]
 
@@ -57,3 +62,34 @@ def change(boss: Client) -> Open:
 def add(boss: Client) -> Open:
     """Open the form that adds a row."""
     return lambda model: Page(boss, url(model, "add")).form(f"{model}_form")
+
+
+@pytest.fixture(scope="session")
+def backend_port() -> Iterator[int]:
+    """The port of a backend that asks for a key."""
+    with backend.running() as port:
+        yield port
+
+
+@pytest.fixture
+def upstream(backend_port: int, db: None) -> Source:
+    """The source for that backend, with its key."""
+    return backend.source(backend_port)
+
+
+@pytest.fixture
+def define_agent(db: None) -> Define:
+    """Make and publish an agent; keyword arguments are keys of its definition."""
+
+    def define(agent_id: str = "analyst", *, upstream: str | None = None, **keys: Any) -> Agent:
+        definition = {
+            "name": "Analyst", "description": "Knows prices.",
+            "endpoints": {"query": "ask" if upstream else "https://agents.example.com/ask"},
+            "features": {"streaming": True}, **keys,
+        }  # fmt: skip
+        agent = read_agent({"id": agent_id, "agent": definition, "upstream": upstream})
+        definition_publish(agent, strict=False)
+        refresh()
+        return agent
+
+    return define

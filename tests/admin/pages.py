@@ -91,11 +91,11 @@ class _Parser(HTMLParser):
 
 
 class Page:
-    """A page that was fetched."""
+    """A page that was fetched, or the answer to something that was sent."""
 
-    def __init__(self, client: Client, url: str) -> None:
+    def __init__(self, client: Client, url: str, response: Any = None) -> None:
         self.client, self.url = client, url
-        self.response = client.get(url)
+        self.response = client.get(url) if response is None else response
         assert self.response.status_code == 200, (url, self.response.status_code)
         self.html = self.response.content.decode()
         self._parser = _Parser()

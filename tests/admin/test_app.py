@@ -156,3 +156,18 @@ def test_ids_of_widgets_are_suggested(define_app: Define, define_widget: Define,
         html = Page(boss, page).html
         assert html.count('<option value="a&lt;b">') == 1
         assert 'list="widget-ids"' in html
+
+
+def test_agents_are_suggested_and_any_other_may_be_named(
+    define_app: Define, define_agent: Define, change: Open, boss: Client
+) -> None:
+    define_agent()
+    app = define_app()
+    page = Page(boss, url("app", "change", app.pk))
+    assert 'list="agent-ids"' in page.html
+    assert '<option value="analyst">' in page.html
+    change(app).send(selected_agent="analyst")
+    assert "There is no agent" not in Page(boss, url("app", "change", app.pk)).text
+    change(app).send(selected_agent="copilot")
+    assert served()["selected_agent"] == "copilot"
+    assert 'There is no agent "copilot" here' in Page(boss, url("app", "change", app.pk)).text

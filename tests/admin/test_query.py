@@ -181,3 +181,9 @@ def test_a_query_is_made_and_mended_in_the_window_beside_a_widget(
     assert "Publish and go on editing" not in page.text
     assert "popup_response" in page.form("query_form").send(text="select 2 as a").content.decode()
     assert catalog.current().queries["prices"].text == "select 2 as a"
+
+
+def test_a_query_reads_from_no_backend(add: Open, upstream: Source) -> None:
+    form = add("query").fill(name="prices", text="select 1", source=str(upstream.pk))
+    assert "Select a valid choice" in form.errors()
+    assert "choose one as the upstream of a widget" in form.errors()

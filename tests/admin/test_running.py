@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from html import unescape
+from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from tests.admin.backend import source
 from tests.admin.conftest import url
 from tests.admin.pages import Page, messages
 from tests.conftest import Define, refresh
 from widgets_app import catalog
 from widgets_app.manifest.reading import read_widget
-from widgets_app.models import ApiKey, Widget
+from widgets_app.models import ApiKey, Source, Widget
 from widgets_app.services.keys import key_issue
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +39,7 @@ def widget(define_query: Define, define_widget: Define) -> Widget:
     return row
 
 
-def run(client: Client, widget: Widget, **values: str) -> str:
+def run(client: Client, widget: Widget, **values: str | None) -> str:
     form = Page(client, url("widget", "run", widget.pk)).form("run_form")
     response = form.send("_run", **values)
     assert response.status_code == 200
@@ -152,3 +157,86 @@ def test_a_widget_that_is_left_out_says_why(define_widget: Define, boss: Client)
 
 def test_what_is_gone_is_404(boss: Client, db: None) -> None:
     assert boss.get(url("widget", "run", 99)).status_code == 404
+
+
+def answer(html: str) -> Any:
+    """Return the body that the page shows."""
+    return json.loads(unescape(html.partition('id="body">')[2].partition("</pre>")[0]))
+
+
+def test_a_widget_of_an_upstream_runs_there_with_the_values_that_clients_send(
+    upstream: Source, define_widget: Define, boss: Client
+) -> None:
+    params = [*PARAMS, {"paramName": "day", "type": "date", "value": "$currentDate", "label": "D", "description": "d"}]
+    widget = define_widget("echo", upstream="desk", params=params, endpoint="echo?fixed=1")
+    with time_machine.travel("2026-03-01T12:00:00Z", tick=False):
+        sent = answer(run(boss, widget, value_0="BBB"))
+    assert (sent["method"], sent["path"], sent["body"]) == ("GET", "/echo", None)
+    assert sent["query"] == "fixed=1&ticker=BBB&limit=5&on=true&day=2026-03-01&theme=dark"
+
+
+def test_the_page_shows_the_status_that_the_upstream_chose(
+    upstream: Source, define_widget: Define, boss: Client
+) -> None:
+    html = run(boss, define_widget("made", upstream="desk"))
+    assert '<dd class="wb-label wb-published">201</dd>' in html
+    assert answer(html) == {"made": True}
+    html = run(boss, define_widget("bad", upstream="desk", endpoint="nonsense"))
+    assert "{nonsense" in html
+
+
+def test_an_upstream_that_refuses_is_told_as_clients_see_it(
+    define_widget: Define, boss: Client, backend_port: int
+) -> None:
+    source(backend_port, headers={})
+    html = run(boss, define_widget("echo", upstream="desk"))
+    assert ">502<" in html
+    assert "refused the headers of the source" in html
+
+
+def test_only_the_beginning_of_a_large_answer_is_read(upstream: Source, define_widget: Define, boss: Client) -> None:
+    html = run(boss, define_widget("large", upstream="desk"))
+    assert "The first 20,000 characters of more than 4,0" in html
+
+
+@pytest.mark.parametrize(("widget_type", "besides"), [
+    ("omni", {}),
+    ("multi_file_viewer", {}),
+    ("ssrm_table", {"startRow": 0, "endRow": 100, "sortModel": [], "filterModel": {}}),
+])  # fmt: skip
+def test_types_that_post_send_their_values_as_json(
+    upstream: Source, define_widget: Define, boss: Client, widget_type: str, besides: dict[str, Any]
+) -> None:
+    params = [
+        *PARAMS[1:],
+        {"paramName": "prompt", "type": "text", "label": "P", "description": "d"},
+        {
+            "paramName": "many",
+            "type": "text",
+            "multiSelect": True,
+            "value": ["a", "b"],
+            "label": "M",
+            "description": "d",
+        },
+    ]
+    widget = define_widget("echo", upstream="desk", type=widget_type, params=params)
+    html = run(boss, widget)
+    sent = answer(html)
+    assert (sent["method"], sent["query"]) == ("POST", "")
+    assert sent["body"] == {**besides, "limit": 5, "on": True, "prompt": "", "many": ["a", "b"]}
+    assert "Content-Type: application/json" in html
+    assert answer(run(boss, widget, post=None))["method"] == "GET"
+
+
+def test_a_trading_chart_of_an_upstream_is_asked_for_its_configuration(
+    upstream: Source, define_widget: Define, boss: Client
+) -> None:
+    widget = define_widget("udf", upstream="desk", type="advanced_charting")
+    html = run(boss, widget)
+    assert answer(html)["path"] == "/udf/config"
+    assert "This is the first of them: /config." in html
+
+
+def test_types_that_get_offer_no_post(upstream: Source, define_widget: Define, boss: Client) -> None:
+    page = Page(boss, url("widget", "run", define_widget("echo", upstream="desk").pk))
+    assert "Send by POST" not in page.text

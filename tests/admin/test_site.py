@@ -25,6 +25,16 @@ def test_the_front_page_of_an_empty_backend_says_what_to_do(boss: Client) -> Non
     assert "load_demo" in page.text
     assert url("source", "add") in page.html
     assert "There is no key yet. Issue a key" in page.text
+    assert "Import an existing backend" in page.text
+
+
+def test_who_may_not_import_is_not_told_to(staff: Callable[..., Client]) -> None:
+    assert "Import an existing backend" not in Page(staff("add_widget"), "/admin/").text
+
+
+def test_an_imported_backend_needs_no_queries(boss: Client, define_widget: Define) -> None:
+    define_widget()
+    assert "What to do next" not in Page(boss, "/admin/").text
 
 
 def test_steps_go_away_as_they_are_taken(boss: Client, define_query: Define) -> None:
@@ -74,8 +84,8 @@ def test_the_sidebar_has_its_order_and_hides_what_may_not_be_seen(boss: Client, 
         sections = client.get("/admin/").context["sidebar_navigation"]
         return [item["title"] for section in sections for item in section["items"]]
 
-    everything = ["Widgets", "Apps", "Queries", "Sources", "API keys", "Users", "Groups", "Versions"]
-    assert links(boss) == ["Overview", *everything]
+    models = ["Widgets", "Apps", "Agents", "Queries", "Sources", "API keys", "Users", "Groups", "Versions"]
+    assert links(boss) == ["Overview", *models, "Import and export", "Findings"]
     assert links(staff("view_query", "change_widget")) == ["Overview", "Widgets", "Queries"]
     text = Page(staff("view_query"), "/admin/").text
     assert "Queries 0 served" in text

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, override_settings
+from django.urls import reverse
 
+from tests.admin.backend import HEADERS, SECRET
+from tests.admin.backend import source as backend_source
 from tests.admin.conftest import Open, url
-from tests.admin.pages import Page, messages
+from tests.admin.pages import Form, Page, messages
 from tests.conftest import Define
-from widgets_app.models import Source
+from widgets_app.models import Agent, Source, Widget
+from widgets_app.sealing import seal, unseal
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +104,7 @@ def test_a_source_that_cannot_be_opened_says_why(boss: Client, change: Open, db:
 
 def test_a_source_that_published_queries_name_keeps_its_name(change: Open, define_query: Define) -> None:
     source = define_query().source
-    assert "Published queries name it so: prices" in change(source).errors(name="other")
+    assert "What is served names it so: query prices." in change(source).errors(name="other")
 
 
 def test_a_renamed_source_goes_on_reading_its_folder(change: Open, folder: Path) -> None:
@@ -110,11 +117,218 @@ def test_a_renamed_source_goes_on_reading_its_folder(change: Open, folder: Path)
 def test_deleting_a_source_in_use_is_refused_kindly(boss: Client, define_query: Define) -> None:
     source = define_query().source
     text = Page(boss, url("source", "delete", source.pk)).text
-    assert "These queries read from “market”: “prices”" in text
+    assert "“market” is used by query prices. Choose another source there" in text
     boss.post(url("source", "delete", source.pk), {"post": "yes"})
     assert Source.objects.exists()
 
 
-def test_the_list_counts_queries(boss: Client, define_query: Define) -> None:
+def test_the_list_counts_what_uses_a_source(
+    boss: Client, define_query: Define, define_widget: Define, upstream: Source
+) -> None:
     define_query()
-    assert "market Files (CSV, TSV, JSON, Parquet) - 1" in Page(boss, url("source")).text
+    define_widget("one", upstream="desk")
+    define_widget("two", upstream="desk")
+    text = Page(boss, url("source")).text
+    assert "market Files (CSV, TSV, JSON, Parquet) - 1 query" in text
+    assert "desk HTTP backend - 2 widgets" in text
+
+
+DOTS = "••••••"
+NEW_SECRET = "an0ther-secret"
+HEADERS_FIELD = "options__http__headers"
+
+
+def secrets(source: Source) -> object:
+    source.refresh_from_db()
+    return unseal(source.secrets).get("headers")
+
+
+def filled(form: Form, port: int, headers: str) -> Form:
+    form.fill(name="desk", kind="http", options__http__url=f"http://127.0.0.1:{port}/")
+    return form.fill(options__http__private_hosts="127.0.0.1", options__http__headers=headers)
+
+
+def test_a_backend_is_made_with_secret_headers_and_checked(add: Open, boss: Client, backend_port: int) -> None:
+    filled(add("source"), backend_port, f"X-API-KEY: {SECRET}\r\nX-Desk: a: b").send()
+    source = Source.objects.get()
+    assert source.options == {"url": f"http://127.0.0.1:{backend_port}", "private_hosts": ["127.0.0.1"]}
+    assert secrets(source) == {"X-API-KEY": SECRET, "X-Desk": "a: b"}
+    assert SECRET not in str(source.secrets)
+    response = boss.get(url("source", "ask_now", source.pk))
+    assert response["Location"] == url("source", "change", source.pk)
+    assert "“desk” answers with status 200" in messages(response)[-1]
+    assert "its widgets.json has 2 widgets" in messages(response)[-1]
+
+
+def test_stored_headers_show_their_names_only(upstream: Source, change: Open) -> None:
+    assert change(upstream)[HEADERS_FIELD] == f"X-API-KEY: {DOTS}"
+
+
+def test_headers_that_nobody_touched_stay_sealed_as_they_are(upstream: Source, change: Open) -> None:
+    sealed = upstream.secrets
+    change(upstream).send(options__http__max_mb="7", description="New")
+    upstream.refresh_from_db()
+    assert upstream.options is not None
+    assert (upstream.options["max_mb"], upstream.secrets) == (7, sealed)
+
+
+@pytest.mark.parametrize(("lines", "kept"), [
+    (f"X-API-KEY: {DOTS}\r\nX-New: {NEW_SECRET}", {"X-API-KEY": SECRET, "X-New": NEW_SECRET}),
+    (f"X-API-KEY: {NEW_SECRET}", {"X-API-KEY": NEW_SECRET}),
+    (f"X-Other: {NEW_SECRET}", {"X-Other": NEW_SECRET}),
+    ("", None),
+])  # fmt: skip
+def test_headers_are_kept_replaced_and_removed_line_by_line(
+    upstream: Source, change: Open, lines: str, kept: object
+) -> None:
+    assert change(upstream).send(options__http__headers=lines).status_code == 302
+    assert secrets(upstream) == kept
+
+
+@pytest.mark.parametrize(("lines", "error"), [
+    (f"X-Other: {DOTS}", "Enter the value of X-Other"),
+    ("X-API-KEY:", "Line 1 lacks its value"),
+    (NEW_SECRET, "Line 1 lacks its name"),
+    (f"A: {NEW_SECRET}\nA: {NEW_SECRET}", "Line 2 has the name of another line"),
+    (f"X Y: {NEW_SECRET}", "can't be the name of a header"),
+    (f"Host: {NEW_SECRET}", "set for each request"),
+])  # fmt: skip
+def test_wrong_headers_are_refused_without_repeating_values(
+    upstream: Source, change: Open, lines: str, error: str
+) -> None:
+    response = change(upstream).send(options__http__headers=lines)
+    assert response.status_code == 200
+    html = response.content.decode()
+    assert error in unescape(html)
+    assert NEW_SECRET not in html
+    assert secrets(upstream) == HEADERS
+
+
+def test_a_typed_header_is_asked_for_again_when_another_field_is_wrong(
+    upstream: Source, change: Open, boss: Client
+) -> None:
+    form = change(upstream)
+    response = form.send(name="", options__http__headers=f"X-API-KEY: {DOTS}\r\nX-New: {NEW_SECRET}")
+    assert response.status_code == 200
+    assert NEW_SECRET not in response.content.decode()
+    assert f"X-API-KEY: {DOTS}\nX-New: </textarea>" in response.content.decode()
+
+
+def test_headers_do_not_follow_to_another_server(upstream: Source, change: Open) -> None:
+    form = change(upstream)
+    assert "leads to another server" in form.errors(options__http__url="http://127.0.0.1:1")
+    assert secrets(upstream) == HEADERS
+    form.send(options__http__headers=f"X-API-KEY: {SECRET}")
+    upstream.refresh_from_db()
+    assert upstream.options is not None
+    assert upstream.options["url"] == "http://127.0.0.1:1"
+    change(upstream).send(options__http__url="http://127.0.0.1:1/below")
+    assert secrets(upstream) == HEADERS
+
+
+def test_headers_go_when_the_kind_is_changed(upstream: Source, change: Open) -> None:
+    change(upstream).send(kind="python")
+    upstream.refresh_from_db()
+    assert (upstream.options, upstream.secrets) == (None, None)
+
+
+def test_headers_sealed_with_another_key_are_asked_for_again(upstream: Source, change: Open, boss: Client) -> None:
+    with override_settings(SECRET_KEY="the one before"):
+        Source.objects.update(secrets=seal({"headers": HEADERS}))
+    page = Page(boss, url("source", "change", upstream.pk))
+    assert "encrypted with another SECRET_KEY. Enter them again." in page.text
+    assert "another SECRET_KEY" in page.form("source_form").errors(description="New")
+    assert change(upstream).send(options__http__headers=f"X-API-KEY: {NEW_SECRET}").status_code == 302
+    assert secrets(upstream) == {"X-API-KEY": NEW_SECRET}
+
+
+def test_no_answer_of_the_admin_holds_a_stored_header(
+    upstream: Source, change: Open, boss: Client, define_widget: Define, backend_port: int
+) -> None:
+    define_widget(upstream="desk")
+    change(upstream).send(options__http__headers=f"X-API-KEY: {DOTS}\r\nX-New: {NEW_SECRET}")
+    form = change(upstream).fill(options__http__max_mb="0")
+    # The backend repeats its key in the text of a refusal.
+    wrong = backend_source(backend_port, name="wrong", headers={"X-API-KEY": NEW_SECRET})
+    answers = [
+        form.send(),
+        *(boss.get(url("source", page, row.pk), follow=True)
+          for row in (upstream, wrong) for page in ("change", "history", "delete", "ask_now")),
+        boss.get(url("source")),
+        boss.get(url("widget", "change", Widget.objects.get().pk)),
+        boss.get(reverse("admin:index")),
+    ]  # fmt: skip
+    for answer in answers:
+        assert answer.status_code == 200
+        assert SECRET not in answer.content.decode()
+        assert NEW_SECRET not in answer.content.decode()
+    entry = LogEntry.objects.get()
+    assert "Headers" in entry.get_change_message()
+    assert NEW_SECRET not in entry.change_message
+    assert SECRET not in str(dict(boss.session))
+
+
+def test_who_may_only_look_sees_no_header_and_may_check(upstream: Source, staff: Callable[..., Client]) -> None:
+    client = staff("view_source")
+    html = Page(client, url("source", "change", upstream.pk)).html
+    assert SECRET not in html
+    assert "options__http__headers" not in Page(client, url("source", "change", upstream.pk)).form("source_form").data
+    assert "answers with status 200" in messages(client.get(url("source", "ask_now", upstream.pk)))[0]
+    assert staff("view_widget").get(url("source", "ask_now", upstream.pk)).status_code == 403
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    ({"url": "http://127.0.0.1:{port}/nowhere"}, "answers with status 200"),
+    ({"url": "http://127.0.0.1:1"}, "refuses connections on port 1"),
+])  # fmt: skip
+def test_a_check_says_in_words_how_it_went(
+    boss: Client, upstream: Source, backend_port: int, options: dict[str, str], text: str
+) -> None:
+    Source.objects.update(options={"url": options["url"].format(port=backend_port), "private_hosts": ["127.0.0.1"]})
+    (message,) = messages(boss.get(url("source", "ask_now", upstream.pk)))
+    assert text in message
+
+
+def test_a_check_with_a_wrong_key_says_that_the_headers_are_refused(boss: Client, backend_port: int, db: None) -> None:
+    source = backend_source(backend_port, headers={})
+    (message,) = messages(boss.get(url("source", "ask_now", source.pk)))
+    assert "refused the headers of the source with 401" in message
+
+
+def test_only_backends_can_be_checked(boss: Client, files_source: Source, upstream: Source) -> None:
+    assert url("source", "ask_now", files_source.pk) not in Page(boss, url("source", "change", files_source.pk)).html
+    assert url("source", "ask_now", upstream.pk) in Page(boss, url("source", "change", upstream.pk)).html
+    (message,) = messages(boss.get(url("source", "ask_now", files_source.pk)))
+    assert "no backend that could be asked" in message
+
+
+def test_the_page_of_a_backend_names_what_it_answers_for(
+    boss: Client, upstream: Source, define_widget: Define, define_agent: Define
+) -> None:
+    assert "Nothing yet. Choose it as the upstream" in Page(boss, url("source", "change", upstream.pk)).text
+    define_widget(upstream="desk")
+    define_agent(upstream="desk")
+    assert "prices widget analyst agent" in Page(boss, url("source", "change", upstream.pk)).text
+
+
+def test_a_backend_that_is_served_keeps_its_name_and_is_not_deleted(
+    boss: Client, change: Open, upstream: Source, define_widget: Define, define_agent: Define
+) -> None:
+    define_widget(upstream="desk")
+    define_agent(upstream="desk")
+    assert "What is served names it so: widget prices, agent analyst." in change(upstream).errors(name="other")
+    Widget.objects.update(upstream=None)
+    Agent.objects.update(upstream=None)
+    text = Page(boss, url("source", "delete", upstream.pk)).text
+    assert "“desk” is used by agent analyst, widget prices." in text
+    boss.post(url("source", "delete", upstream.pk), {"post": "yes"})
+    assert Source.objects.exists()
+
+
+def test_each_field_is_offered_the_sources_that_suit_it(boss: Client, upstream: Source, files_source: Source) -> None:
+    offered = {}
+    for model, field in (("query", "source"), ("widget", "upstream"), ("agent", "upstream")):
+        asked = {"app_label": "widgets_app", "model_name": model, "field_name": field, "term": ""}
+        answer = boss.get(reverse("admin:autocomplete"), asked).json()
+        offered[model] = [each["text"] for each in answer["results"]]
+    assert offered == {"query": ["market"], "widget": ["desk"], "agent": ["desk"]}

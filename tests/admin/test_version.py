@@ -11,7 +11,7 @@ from tests.admin.conftest import Open, url
 from tests.admin.pages import Page, messages
 from tests.conftest import Define
 from widgets_app import catalog
-from widgets_app.models import App, Query, Version, Widget
+from widgets_app.models import Agent, App, Query, Version, Widget
 
 pytestmark = pytest.mark.django_db
 
@@ -134,3 +134,15 @@ def test_only_who_may_change_a_widget_may_restore_it(
     Widget.objects.all().delete()
     assert staff("view_version", "change_widget").post(address, {"_restore": "1"}).status_code == 403
     assert staff("view_version", "change_widget", "add_widget").post(address, {"_restore": "1"}).status_code == 302
+
+
+def test_an_agent_comes_back_from_its_versions(define_agent: Define, change: Open, boss: Client) -> None:
+    agent = define_agent(upstream=None)
+    change(agent).send(name="Second", feature_mcp_tools="true")
+    first = Version.objects.get(kind="agent", number=1)
+    text = Page(boss, url("version", "change", first.pk)).text
+    assert 'changed agent.name "Analyst" "Second"' in text
+    Agent.objects.all().delete()
+    boss.post(url("version", "change", first.pk), {"_restore_publish": "1"})
+    (served,) = catalog.current().agents
+    assert (served.definition["name"], served.definition["features"]) == ("Analyst", {"streaming": True})

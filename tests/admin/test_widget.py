@@ -17,7 +17,7 @@ from tests.conftest import Define
 from widgets_app import catalog
 from widgets_app.manifest.reading import read_widget
 from widgets_app.manifest.widgets import widget_document
-from widgets_app.models import App, Placement, Query, Version, Widget
+from widgets_app.models import App, Placement, Query, Source, Version, Widget
 from widgets_app.services.publishing import is_changed
 
 pytestmark = pytest.mark.django_db
@@ -324,6 +324,60 @@ def test_deleting_warns_about_apps(define_widget: Define, define_app: Define, bo
     assert "Apps place the widget “prices”" in Page(boss, url("widget", "delete", widget.pk)).text
     boss.post(url("widget", "delete", widget.pk), {"post": "yes"})
     assert (catalog.current().entries, App.objects.count()) == ({}, 1)
+
+
+def test_an_upstream_answers_instead_of_a_query(add: Open, upstream: Source, define_query: Define) -> None:
+    query = define_query()
+    form = add("widget").fill(**NEW, upstream=str(upstream.pk), endpoint="prices/daily")
+    assert "Choose a query or an upstream, not both" in form.errors(query=str(query.pk))
+    form.send(query="")
+    entry = catalog.current().entries["prices"]
+    assert (entry.upstream, entry.passed_paths) == ("desk", frozenset({"prices/daily"}))
+
+
+def test_only_backends_can_be_upstreams(add: Open, files_source: Source) -> None:
+    assert "Select a valid choice" in add("widget").errors(**NEW, upstream=str(files_source.pk))
+
+
+def test_the_endpoint_of_an_upstream_is_not_guessed(add: Open, upstream: Source) -> None:
+    response = add("widget").send(**NEW, upstream=str(upstream.pk))
+    assert "was not published" in messages(response)[0]
+    assert Widget.objects.get().endpoint is None
+
+
+def test_widgets_of_one_upstream_may_share_an_endpoint_and_others_may_not(
+    add: Open, upstream: Source, define_widget: Define
+) -> None:
+    define_widget("taken", upstream="desk")
+    form = add("widget").fill(**NEW, endpoint="taken", type="metric")
+    assert '"taken" is already the address of the widget taken' in form.errors()
+    form.send(upstream=str(upstream.pk))
+    assert set(catalog.current().entries) == {"taken", "prices"}
+
+
+def test_an_upstream_keeps_the_look_for_the_time_after_it(
+    upstream: Source, define_query: Define, define_widget: Define, change: Open
+) -> None:
+    define_query()
+    widget = define_widget(query="prices", type="chart", shape={"kind": "bar"})
+    change(widget).send("_draft", query="", upstream=str(upstream.pk), shape__chart__kind="pie")
+    widget.refresh_from_db()
+    assert (widget.shape, widget.upstream, widget.feeds.exists()) == ({"kind": "bar"}, upstream, False)
+
+
+def test_the_list_names_upstreams_and_filters_by_them(boss: Client, upstream: Source, define_widget: Define) -> None:
+    define_widget("passed", upstream="desk")
+    define_widget("own", query=None)
+    assert "→ desk" in Page(boss, url("widget")).text
+    filtered = boss.get(url("widget"), {"upstream__id__exact": upstream.pk})
+    assert [widget.widget_id for widget in filtered.context["cl"].result_list] == ["passed"]
+
+
+def test_a_copy_asks_the_upstream_for_the_same_path(boss: Client, upstream: Source, define_widget: Define) -> None:
+    rows = [define_widget("passed", upstream="desk", endpoint="a/b"), define_widget("own", endpoint="own")]
+    boss.post(url("widget"), {"action": "duplicate_selected", "_selected_action": [row.pk for row in rows]})
+    assert Widget.objects.get(widget_id="passed_copy").endpoint == "a/b"
+    assert Widget.objects.get(widget_id="own_copy").endpoint == "own_copy"
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from widgets_app.admin import accounts, api_key, app, column, parameter, query, source, version, widget
+from widgets_app.admin import accounts, agent, api_key, app, column, parameter, query, source, version, widget
 
 __all__ = [
     "accounts",
+    "agent",
     "api_key",
     "app",
     "column",

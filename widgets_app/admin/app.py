@@ -15,16 +15,18 @@ from widgets_app.admin.column import MoreLink
 from widgets_app.admin.fields import Scalar
 from widgets_app.admin.filters import StateFilter
 from widgets_app.admin.forms import KeepingForm
-from widgets_app.admin.ordering import DraggedList, OrderedFormSet
+from widgets_app.admin.manifest_entry import ManifestEntryAdmin
+from widgets_app.admin.ordering import OrderedFormSet
 from widgets_app.admin.pictures import PictureUploads, Upload
-from widgets_app.admin.publishing import DefinitionAdmin, PartAdmin, grouped
+from widgets_app.admin.publishing import PartAdmin, grouped
 from widgets_app.admin.site import site
 from widgets_app.admin.theme import display
 from widgets_app.manifest import contract
-from widgets_app.models import App, ParameterGroup, Placement, Tab, Widget
+from widgets_app.models import Agent, App, ParameterGroup, Placement, Tab, Widget
 from widgets_app.services.publishing import findings_of, with_parts
 
 WIDGETS = "widget-ids"
+AGENTS = "agent-ids"
 
 
 class TabForm(KeepingForm):
@@ -94,9 +96,14 @@ class AppForm(PictureUploads):
     img_light_file = Upload()
     picture_fields = ("img", "img_dark", "img_light")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "selected_agent" in self.fields:
+            self.fields["selected_agent"].widget.attrs["list"] = AGENTS
+
 
 @admin.register(App, site=site)
-class AppAdmin(DraggedList, DefinitionAdmin):
+class AppAdmin(ManifestEntryAdmin):
     """The pages of apps."""
 
     form = AppForm
@@ -106,7 +113,6 @@ class AppAdmin(DraggedList, DefinitionAdmin):
     list_display = ("slug", "name", "state", "visible_to")
     list_filter = (StateFilter, "groups")
     search_fields = ("slug", "name", "description")
-    ordering = ("position", "pk")
     json_fields: ClassVar[Any] = {"prompts": strings(separator="\n", empty=list), "mcp_servers": json_of(list)}
     lines: ClassVar[Any] = {"description": 3, "authentication": 2}
     fieldsets = (
@@ -123,10 +129,10 @@ class AppAdmin(DraggedList, DefinitionAdmin):
         ("Advanced", {"classes": ["tab"], "fields": ["app_id", "authentication", "extra"]}),
     )
 
-    @display(description="visible to")
-    def visible_to(self, obj: App) -> str:
-        """Return the groups that may see it."""
-        return ", ".join(sorted(group.name for group in obj.groups.all())) or "everybody"
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Suggest the ids of agents; Workspace has others of its own."""
+        context["datalists"] = {AGENTS: list(Agent.objects.values_list("agent_id", flat=True))}
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 class PlacementForm(KeepingForm):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from django import forms
@@ -12,9 +13,11 @@ from django.core.exceptions import ValidationError
 from widgets_app import vocabulary
 from widgets_app.admin.inputs import MONOSPACE, Textarea
 from widgets_app.admin.theme import CheckboxesInput, TextInput
+from widgets_app.manifest.keys import storable
 from widgets_app.models.fields import dump
 
 ODD = "json:"  # marks a choice that stands for an imported value
+HIDDEN = "••••••"  # stands for a secret that is stored
 
 
 class Typed(str):
@@ -163,6 +166,7 @@ class Scalar(EditedAsText):
     def show(self, value: Any) -> str:
         """Return a text as it stands where that reads back as the same text, everything else as JSON."""
         raw = isinstance(value, str) and value == value.strip() != "" and not set(value) & {"\r", "\n"}
+        raw = raw and storable(value, None)  # no page can hold what databases can't
         return value if raw and self.reads_as(value) == value else show_json(value)
 
     def parse(self, text: str) -> Any:
@@ -190,7 +194,7 @@ class Words(EditedAsText):
             return ""
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             joined = self._joined(value)
-            if joined.strip() and self.reads_as(joined) == value:
+            if joined.strip() and storable(joined, None) and self.reads_as(joined) == value:
                 return joined
         return show_json(value)
 
@@ -211,6 +215,52 @@ class Words(EditedAsText):
 
     def _split(self, text: str) -> list[str]:
         return [word for part in text.split(self.separator) if (word := part.strip())]
+
+
+class SecretLines(EditedAsText):
+    """Names with secret values, one `Name: value` per line. A stored value shows as dots, and stays where they stay.
+
+    What was typed is not sent back either: its line returns without the value.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"widget": Textarea(rows=3, monospace=True), **kwargs})
+
+    def show(self, value: Mapping[str, Any]) -> str:
+        """Return the names."""
+        return "\n".join(f"{name}: {HIDDEN}" for name in value)
+
+    def prepare_value(self, value: Any) -> str:
+        """Take the values out of what was typed."""
+        if not isinstance(value, Typed):
+            return super().prepare_value(value)
+        return "\n".join(f"{name}: {HIDDEN if secret == HIDDEN else ''}" for name, secret in _lines(value) if name)
+
+    def nothing(self) -> dict[str, str]:
+        """Return no names at all."""
+        return {}
+
+    def parse(self, text: str) -> dict[str, str]:
+        """Return the values by name; dots stand for the value that is stored."""
+        found: dict[str, str] = {}
+        for number, (name, secret) in enumerate(_lines(text), 1):
+            if not name or not secret:
+                raise ValidationError(f"Line {number} lacks its {'value' if name else 'name'}. Write “Name: value”.")
+            if name in found:
+                raise ValidationError(f"Line {number} has the name of another line. Leave one of them.")
+            found[name] = secret
+        return found
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Say whether a line was added, changed or taken away."""
+        return not self.disabled and self.reads_as(data or "") != dict.fromkeys(initial or {}, HIDDEN)
+
+
+def _lines(text: str) -> list[tuple[str, str]]:
+    """Return names and values; a line without a colon may be a secret alone, so it counts as a value."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    split = (line.partition(":") if ":" in line else ("", "", line) for line in lines)
+    return [(name.strip(), secret.strip()) for name, _, secret in split]
 
 
 class RenderFunctions(forms.MultipleChoiceField):

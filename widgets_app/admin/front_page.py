@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from widgets_app import catalog
-from widgets_app.admin.navigation import may_view
+from widgets_app.admin.navigation import may_import, may_view
 from widgets_app.authentication import HEADER, KEYS
 from widgets_app.errors import Busy
-from widgets_app.models import App, Query, Source, Widget
+from widgets_app.models import Agent, App, Query, Source, Widget
 
 
 class Step(NamedTuple):
@@ -42,6 +42,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "counts": _counts(request, published),
         "problems": _problems(published) if may_view(request, "widgets_app.widget") else [],
         "steps": _steps(request),
+        "import_url": reverse("admin:import") if may_import(request) else "",
         "public_url": settings.PUBLIC_URL,
         "header": HEADER,
         "open": settings.WIDGETS_OPEN,
@@ -51,7 +52,12 @@ def overview(request: HttpRequest) -> dict[str, Any]:
 
 
 def _counts(request: HttpRequest, published: catalog.Catalog) -> list[Count]:
-    served = {Widget: len(published.entries), App: len(published.apps), Query: len(published.queries)}
+    served = {
+        Widget: len(published.entries),
+        App: len(published.apps),
+        Agent: len(published.agents),
+        Query: len(published.queries),
+    }
     return [
         Count(
             str(model._meta.verbose_name_plural).capitalize(),
@@ -72,7 +78,9 @@ def _problems(published: catalog.Catalog) -> list[str]:
 
 
 def _steps(request: HttpRequest) -> list[Step]:
-    """Return what a new backend still lacks, in the order in which it is made."""
+    """Return what a new backend still lacks, in the order in which it is made; nothing once there is a widget."""
+    if Widget.objects.exists():
+        return []
     lacking = [
         (Source, "Make a source: where the data is, for example a folder of CSV files."),
         (Query, "Write a query that reads from it."),

@@ -48,6 +48,15 @@ class PictureInput(FileInput):
         super().__init__({"accept": "image/png,image/jpeg,image/gif,image/webp,image/svg+xml"})
 
 
+class FilesInput(FileInput):
+    """Several files to upload."""
+
+    allow_multiple_selected = True
+
+    def __init__(self) -> None:
+        super().__init__({"accept": ".json,.zip"})
+
+
 class Quick(_Widget):
     """Written without a template: a page of many rows has thousands of inputs, and templates would take seconds."""
 

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from django import forms
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from widgets_app.admin.fields import Text, Words
+from widgets_app.admin.fields import HIDDEN, SecretLines, Text, Words
 from widgets_app.admin.inputs import Textarea
 from widgets_app.admin.theme import NumberInput, SelectInput, SwitchInput, TextInput
 
 # Options whose text may well have several lines.
 LONG = frozenset({"text"})
+HOW_TO_KEEP = (
+    "One “Name: value” per line. Stored values are never shown: leave the dots to keep one, write over them to replace "
+    "it, take the line away to remove it."
+)
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,11 @@ class Options:
         """Return a form field for each option."""
         return {name: _field(option, self.model.model_fields[option]) for option, name in self.names.items()}
 
-    def initial(self, stored: object) -> dict[str, Any]:
-        """Return what the form fields show for stored options."""
-        known = stored if isinstance(stored, Mapping) else {}
+    def initial(self, stored: object, secrets: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return what the form fields hold for stored options; of secret ones, only the names get into a page."""
+        known = dict(stored) if isinstance(stored, Mapping) else {}
+        for option in _secret(self.model) & (secrets or {}).keys():
+            known[option] = {name: SecretStr(value) for name, value in (secrets or {})[option].items()}
         defaults = self.model.model_fields
         return {
             name: known.get(option, defaults[option].get_default(call_default_factory=True))
@@ -48,16 +54,29 @@ class Options:
 
     def read(self, form: forms.BaseForm) -> dict[str, Any] | None:
         """Return the options of a form that differ from their defaults; what is wrong becomes form errors."""
-        given = {option: form.cleaned_data.get(name) for option, name in self.names.items()}
-        given = {option: value for option, value in given.items() if value is not None}
+        return plain(self.validated(form))
+
+    def validated(self, form: forms.BaseForm) -> BaseModel | None:
+        """Return all options of a form, None where that is not possible; what is wrong becomes form errors."""
+        given = {option: self._given(form, option, name) for option, name in self.names.items()}
         try:
-            model = self.model.model_validate(given)
+            return self.model.model_validate({option: value for option, value in given.items() if value is not None})
         except ValidationError as error:
             for fault in error.errors():
                 name = self.names.get(str(fault["loc"][0])) if fault["loc"] else None
-                form.add_error(name, fault["msg"].removeprefix("Value error, ").capitalize())
+                text = fault["msg"].removeprefix("Value error, ")
+                form.add_error(name, text[:1].upper() + text[1:])
             return None
-        return model.model_dump(mode="json", exclude_defaults=True) or None
+
+    def _given(self, form: forms.BaseForm, option: str, name: str) -> Any:
+        value = form.cleaned_data.get(name)
+        if value is None or option not in _secret(self.model):
+            return value
+        stored = form.initial.get(name) or {}
+        if lost := [each for each, secret in value.items() if secret == HIDDEN and each not in stored]:
+            form.add_error(name, f"Enter the value of {', '.join(lost)}: none is stored under this name.")
+            return None
+        return {each: stored[each] if secret == HIDDEN else secret for each, secret in value.items()}
 
     def conditions(self, decider: str, default: str = "") -> dict[str, str]:
         """Return for each form field the JavaScript that says whether it shows."""
@@ -65,11 +84,37 @@ class Options:
         return dict.fromkeys(self.names.values(), shown)
 
 
+def plain(options: BaseModel | None) -> dict[str, Any] | None:
+    """Return the options that differ from their defaults as they are stored, without the secret ones."""
+    if options is None:
+        return None
+    return options.model_dump(mode="json", exclude_defaults=True, exclude=set(_secret(type(options)))) or None
+
+
+def secrets(options: BaseModel | None) -> dict[str, Any]:
+    """Return the secret options that there are, in clear."""
+    given = {option: getattr(options, option) for option in (_secret(type(options)) if options else ())}
+    return {
+        option: {name: secret.get_secret_value() for name, secret in values.items()}
+        for option, values in given.items()
+        if values
+    }
+
+
+def _secret(model: type[BaseModel]) -> frozenset[str]:
+    found: frozenset[str] = getattr(model, "secret", frozenset())
+    return found
+
+
 def with_options(form: type[Any], groups: Iterable[Options]) -> type[Any]:
     """Return a form class that has the fields of all groups too."""
-    found = {name: field for group in groups for name, field in group.fields().items()}
+    return with_fields(form, {name: field for group in groups for name, field in group.fields().items()})
+
+
+def with_fields(form: type[Any], fields: Mapping[str, forms.Field]) -> type[Any]:
+    """Return a form class that has these fields too."""
     return types.new_class(
-        form.__name__, (form,), exec_body=lambda body: body.update(found, __module__=form.__module__)
+        form.__name__, (form,), exec_body=lambda body: body.update(fields, __module__=form.__module__)
     )
 
 
@@ -89,6 +134,9 @@ def _field(option: str, info: FieldInfo) -> forms.Field:
         return forms.IntegerField(widget=NumberInput(), **common)
     if annotation is float:
         return forms.FloatField(widget=NumberInput(), **common)
+    if annotation == dict[str, SecretStr]:
+        common["help_text"] = f"{common['help_text']} {HOW_TO_KEEP}".strip()
+        return SecretLines(**common)
     if annotation == list[str]:
         return Words(empty=list, **common)
     if annotation is str:

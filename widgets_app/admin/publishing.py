@@ -21,6 +21,7 @@ from widgets_app.admin.navigation import may_view
 from widgets_app.admin.theme import ChangeList, action, display
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest.contract import Finding
+from widgets_app.models import Query
 from widgets_app.services import states
 from widgets_app.services.publishing import (
     Definition,
@@ -115,7 +116,7 @@ class DefinitionAdmin(PublishingAdmin):
     @display(description="state")
     def state(self, obj: Any) -> SafeString:
         """Show whether it is served as it stands, and how many errors the draft has."""
-        return state_labels(states.state_of(obj))
+        return state_labels(states.state_of(obj), imported=is_imported(obj))
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show what is to be said about the draft, and its state."""
@@ -125,7 +126,8 @@ class DefinitionAdmin(PublishingAdmin):
             found = findings_of(draft)
             context["findings"] = grouped(found)
             errors = sum(finding.severity == "error" for finding in found)
-            context["state"] = state_labels(states.State(states.stage_of(draft), errors))
+            context["imported"] = is_imported(draft)
+            context["state"] = state_labels(states.State(states.stage_of(draft), errors), imported=is_imported(draft))
             context["left_out"] = states.left_out(draft)
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -267,10 +269,16 @@ def grouped(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 STAGES = {"published": "Published", "changed": "Changed", "draft": "Draft"}
 
 
-def state_labels(state: states.State) -> SafeString:
-    """Return the labels of a state."""
-    stage = format_html('<span class="wb-label wb-{}">{}</span>', state.stage, STAGES[state.stage])
-    if not state.errors:
-        return stage
-    errors = "1 error" if state.errors == 1 else f"{state.errors} errors"
-    return format_html('{} <span class="wb-label wb-errors">{}</span>', stage, errors)
+def state_labels(state: states.State, *, imported: bool = False) -> SafeString:
+    """Return the labels of a state, and of where a definition came from."""
+    labels: list[tuple[str, str]] = [(state.stage, STAGES[state.stage])]
+    if imported:
+        labels.append(("imported", "Imported"))
+    if state.errors:
+        labels.append(("errors", "1 error" if state.errors == 1 else f"{state.errors} errors"))
+    return format_html_join(" ", '<span class="wb-label wb-{}">{}</span>', labels)
+
+
+def is_imported(row: Definition) -> bool:
+    """Say whether a definition came from elsewhere; queries have no manifest to come from."""
+    return not isinstance(row, Query) and row.imported

@@ -19,8 +19,11 @@ from widgets_app.admin.site import site
 from widgets_app.admin.theme import display
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract
-from widgets_app.models import Query, Widget
+from widgets_app.models import Query, Source, Widget
 from widgets_app.services import findings, states
+from widgets_app.services.sources import UPSTREAM_KIND
+
+NO_BACKENDS = "HTTP backends are not offered: choose one as the upstream of a widget."
 
 
 class QueryForm(KeepingForm):
@@ -57,6 +60,7 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
     form = QueryForm
     autocomplete_fields = ("source",)
     list_display = ("name", "source", "description", "used_by", "state")
+    ordering = ("name",)
     list_filter = (StateFilter, "source")
     search_fields = ("name", "description", "text")
     actions_detail = ("run", *DefinitionAdmin.actions_detail)
@@ -76,6 +80,13 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
         """Count what uses each query."""
         uses = Count("feeds", distinct=True), Count("option_parameters", distinct=True)
         return super().get_queryset(request).annotate(uses=uses[0], dropdowns=uses[1])
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Leave out what answers whole widgets."""
+        if db_field.name == "source":
+            kwargs["queryset"] = Source.objects.exclude(kind=UPSTREAM_KIND)
+            kwargs["help_text"] = f"{db_field.help_text} {NO_BACKENDS}"
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Query | None) -> Any:
         """Offer fixed choices where there is no source."""

@@ -6,13 +6,16 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from widgets_app import catalog, exceptions, serving
@@ -22,17 +25,39 @@ from widgets_app.admin.navigation import may_view
 from widgets_app.admin.publishing import DefinitionAdmin, publish
 from widgets_app.admin.theme import SelectInput, SwitchInput, TextInput, action
 from widgets_app.authentication import HEADER, KEYS, Caller
-from widgets_app.compiled import Entry, PublishedQuery, open_source, query_of
+from widgets_app.compiled import UDF_TYPES, Entry, PublishedQuery, effective_type, open_source, query_of
 from widgets_app.manifest.widgets import query_document
 from widgets_app.models import Query, Widget
-from widgets_app.parameters.types import ParameterSpec, as_text
+from widgets_app.parameters.types import ParameterSpec, as_text, parse
 from widgets_app.services import states
+from widgets_app.serving import Asked, Served
+from widgets_app.sources.base import Pieces
 from widgets_app.sources.frame import Frame
 
 BODY_SHOWN = 20_000  # characters of a body
 BODY_PRETTY = 1_000_000  # bytes of a body that is still laid out anew
+BODY_READ = 4_000_000  # bytes of a body that are taken from an upstream
 ROWS_SHOWN = 50  # rows of a query's result
 KEY_PLACEHOLDER = "your key"
+# Types whose clients send the values as the body of a POST, and what they send besides.
+SSRM_PAGE = {"startRow": 0, "endRow": 100, "sortModel": [], "filterModel": {}}
+POSTED: Mapping[str | None, Mapping[str, Any]] = {
+    "ssrm_table": SSRM_PAGE,
+    "table_ssrm": SSRM_PAGE,
+    "omni": {},
+    "multi_file_viewer": {},
+}
+UDF_NOTE = "A chart of this type asks for several things below its endpoint. This is the first of them: /config."
+
+
+class Answered(NamedTuple):
+    """What was answered; `whole` is false where the rest of a large body was not read."""
+
+    content: bytes
+    content_type: str
+    frame: Frame | None = None
+    status: int = 200
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +69,36 @@ class Outcome:
     content_type: str
     content: bytes
     frame: Frame | None = None
+    whole: bool = True
 
     @property
     def body(self) -> str:
         """The body to read, cut at the limit."""
         text = self.content[: BODY_SHOWN * 4].decode("utf-8", "replace")
         if "json" in self.content_type and len(self.content) <= BODY_PRETTY:
-            text = json.dumps(json.loads(self.content), ensure_ascii=False, indent=2)
+            # What an upstream calls JSON may be none.
+            with suppress(ValueError, RecursionError):
+                text = json.dumps(json.loads(self.content), ensure_ascii=False, indent=2)
         return text[:BODY_SHOWN].encode("utf-8", "replace").decode()
 
     @property
     def cut(self) -> str:
         """What to say about the rest of a long body."""
         size = len(self.content)
-        return f"The first {BODY_SHOWN:,} characters of {size:,} bytes." if size > BODY_SHOWN else ""
+        more = "" if self.whole else "more than "
+        return f"The first {BODY_SHOWN:,} characters of {more}{size:,} bytes." if size > BODY_SHOWN else ""
 
 
-def measured(answer: Callable[[], tuple[bytes, str, Frame | None]]) -> Outcome:
-    """Run something that answers with content, content type and data; errors come out as clients see them."""
+def measured(answer: Callable[[], Answered]) -> Outcome:
+    """Run something that answers; errors come out as clients see them."""
     started = time.perf_counter()
     try:
-        content, content_type, frame = answer()
-        status = 200
+        given = answer()
     except Exception as error:
         refused = exceptions.handle(error, {"view": "the admin's run page"})
-        content, content_type, frame, status = _rendered(refused), "application/json", None, refused.status_code
-    return Outcome(status, round((time.perf_counter() - started) * 1000), content_type, content, frame)
+        given = Answered(_rendered(refused), "application/json", status=refused.status_code)
+    milliseconds = round((time.perf_counter() - started) * 1000)
+    return Outcome(given.status, milliseconds, given.content_type, given.content, given.frame, given.whole)
 
 
 def _rendered(response: Any) -> bytes:
@@ -100,8 +129,19 @@ class RunWidgetForm(RunForm):
     theme = forms.ChoiceField(choices=[("dark", "Dark"), ("light", "Light")], widget=SelectInput(), required=False)
     raw = forms.BooleanField(widget=SwitchInput(), required=False, help_text="Ask for the rows behind a chart.")
 
-    def __init__(self, specs: Sequence[ParameterSpec], data: Any, keys: Iterable[tuple[str, str]]) -> None:
-        super().__init__(specs, data)
+    post = forms.BooleanField(
+        widget=SwitchInput(),
+        required=False,
+        initial=True,
+        label="Send by POST",
+        help_text="The values as a JSON body, as Workspace sends them for this type.",
+    )
+
+    def __init__(self, entry: Entry, data: Any, keys: Iterable[tuple[str, str]]) -> None:
+        super().__init__(entry.specs, data)
+        self.sent_besides = POSTED.get(effective_type(entry.definition)) if entry.upstream else None
+        if self.sent_besides is None:
+            del self.fields["post"]
         choices = [("", "Somebody in all groups"), *keys]
         self.fields["seen_by"] = forms.ChoiceField(
             label="As seen by", choices=choices, widget=SelectInput(), required=False
@@ -112,7 +152,7 @@ class RunWidgetForm(RunForm):
         common: dict[str, Any] = {
             "label": spec.label or spec.name,
             "required": False,
-            "initial": as_text(spec.default),
+            "initial": _initial(spec),
             "help_text": f"{spec.name}: {spec.expected}",
         }
         words = ["true", "false"] if spec.type == "boolean" else list(spec.choices or ())
@@ -125,6 +165,31 @@ class RunWidgetForm(RunForm):
         """Return the query of the request."""
         asked = self.values() | {"theme": self.cleaned_data["theme"] or "dark"}
         return asked | ({"raw": "true"} if self.cleaned_data["raw"] else {})
+
+    def body(self) -> bytes | None:
+        """Return the JSON body to be posted, None where the request is a GET."""
+        if not self.cleaned_data.get("post"):
+            return None
+        values = {spec.name: _typed(spec, self.cleaned_data[name]) for name, spec in self.specs.items()}
+        return json.dumps({**(self.sent_besides or {}), **values}, default=as_text).encode()
+
+
+def _initial(spec: ParameterSpec) -> str:
+    """Return a parameter's default as clients send it: they work out relative dates themselves."""
+    try:
+        return as_text(parse(spec, spec.default, now=timezone.localtime()))
+    except ValueError:
+        return as_text(spec.default)
+
+
+def _typed(spec: ParameterSpec, text: str) -> Any:
+    """Return a value as JSON has it; what doesn't fit its parameter goes on as the text that it is."""
+    if not text:
+        return [] if spec.several else ""
+    try:
+        return parse(spec, text, now=timezone.localtime())
+    except ValueError:
+        return text
 
 
 class RunQueryForm(RunForm):
@@ -151,12 +216,13 @@ class RunWidget(DefinitionAdmin):
             may_publish = row.published is None and self.has_change_permission(request, row)
             return self._page(request, row, **context, problem=_problem(row, entry), publishable=may_publish)
         keys = _keys(request)
-        form = RunWidgetForm(entry.specs, _posted(request), keys)
+        form = RunWidgetForm(entry, _posted(request), keys)
         if form.is_valid():
             context |= _run(entry, form, request)
         stale = states.stage_of(row) == "changed"
-        note = "This is what is published. The draft has changes that are not." if stale else ""
-        return self._page(request, row, **context, form=form, note=note)
+        notes = ["This is what is published. The draft has changes that are not."] if stale else []
+        notes += [UDF_NOTE] if _is_udf(entry) else []
+        return self._page(request, row, **context, form=form, note=" ".join(notes))
 
     def _page(self, request: HttpRequest, row: Widget, **context: Any) -> HttpResponse:
         return self.page(request, "admin/widgets_app/run.html", row, **context)
@@ -182,16 +248,48 @@ def _problem(row: Widget, entry: Entry | None) -> str:
 
 def _run(entry: Entry, form: RunWidgetForm, request: HttpRequest) -> dict[str, Any]:
     caller = _caller(form.cleaned_data["seen_by"], request)
-    query = form.query()
-    path = entry.path or ""
+    asked = _asked(entry, form)
+    outcome = measured(lambda: _answered(serving.serve(asked, caller)))
+    return {"outcome": outcome, "curl": _curl(asked), "caller": caller}
 
-    def answer() -> tuple[bytes, str, Frame | None]:
-        served = serving.serve_route(catalog.current().find(path, caller.groups), query, caller)
-        return served.body.content, served.body.content_type, served.frame
 
-    url = f"{settings.PUBLIC_URL}/{path}?{urlencode(query)}"
-    curl = f"curl -H {shlex.quote(f'{HEADER}: {KEY_PLACEHOLDER}')} {shlex.quote(url)}"
-    return {"outcome": measured(answer), "curl": curl, "caller": caller}
+def _is_udf(entry: Entry) -> bool:
+    return bool(entry.upstream) and effective_type(entry.definition) in UDF_TYPES
+
+
+def _asked(entry: Entry, form: RunWidgetForm) -> Asked:
+    path = f"{(entry.path or '').rstrip('/')}/config" if _is_udf(entry) else entry.path or ""
+    fixed = dict(parse_qsl(str(entry.definition.get("endpoint")).partition("?")[2], keep_blank_values=True))
+    query, body = fixed | form.query(), form.body()
+    if body is None:
+        return Asked(path, query, query_string=urlencode(query))
+    return Asked(path, query, method="POST", content_type="application/json", body=[body], length=len(body))
+
+
+def _answered(served: Served) -> Answered:
+    content, whole = served.content, True
+    if not isinstance(content, bytes):
+        content, whole = _beginning(content)
+    return Answered(content, dict(served.headers).get("Content-Type", ""), served.frame, served.status, whole)
+
+
+def _beginning(pieces: Pieces) -> tuple[bytes, bool]:
+    """Return the start of a body, and whether it is all of it."""
+    content = b""
+    with closing(pieces):
+        for piece in pieces:
+            content += piece
+            if len(content) > BODY_READ:
+                return content, False
+    return content, True
+
+
+def _curl(asked: Asked) -> str:
+    url = f"{settings.PUBLIC_URL}/{asked.path}{'?' if asked.query_string else ''}{asked.query_string}"
+    words = ["curl", "-H", f"{HEADER}: {KEY_PLACEHOLDER}"]
+    if asked.body is not None:
+        words += ["-H", f"Content-Type: {asked.content_type}", "-d", b"".join(asked.body).decode()]
+    return shlex.join([*words, url])
 
 
 def _keys(request: HttpRequest) -> list[tuple[str, str]]:
@@ -239,9 +337,9 @@ def _posted(request: HttpRequest) -> Any:
 def _run_query(draft: PublishedQuery, values: Mapping[str, Any], request: HttpRequest) -> dict[str, Any]:
     caller = _caller("", request)
 
-    def answer() -> tuple[bytes, str, Frame | None]:
-        frame = serving.fetch(draft, values, caller, 0)
-        return frame.json, "application/json", frame
+    def answer() -> Answered:
+        frame = serving.fetch(serving.reading(draft, values, caller, 0))
+        return Answered(frame.json, "application/json", frame)
 
     outcome = measured(answer)
     return {"outcome": outcome, **(_table(outcome.frame) if outcome.frame else {})}

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.template.loader import render_to_string
+from django.urls import path, reverse
 from django.utils.http import urlencode
 
 from widgets_app import catalog
@@ -37,6 +38,27 @@ class BackendAdminSite(AdminSite):
             return response
 
         return served_at_once
+
+    def get_urls(self) -> Any:
+        """Add the pages that are about no model in particular."""
+        from widgets_app.admin import exporting, findings_page, importing, modernising
+
+        pages = {
+            "import": importing.page,
+            "export": exporting.page,
+            "findings": findings_page.page,
+            "modernise": modernising.page,
+        }
+        return [
+            *(path(f"{name}/", self.admin_view(page), name=name) for name, page in pages.items()),
+            *super().get_urls(),
+        ]
+
+    def page(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+        """Return a page in the frame of the admin. Half characters of other people's texts show as question marks."""
+        request.current_app = self.name
+        text = render_to_string(template, {**self.each_context(request), **context}, request)
+        return HttpResponse(text.encode("utf-8", "replace"))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Lead to the front page who comes from nowhere: the theme's form does not say where to."""

@@ -8,22 +8,27 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from widgets_app import functions
-from widgets_app.admin.base import BackendAdmin
+from widgets_app.admin.base import BackendAdmin, change_url
+from widgets_app.admin.fields import HIDDEN
 from widgets_app.admin.forms import KeepingForm
-from widgets_app.admin.options import Options, with_options
+from widgets_app.admin.options import Options, plain, secrets, with_options
 from widgets_app.admin.site import site
-from widgets_app.admin.theme import FileInput, SelectInput, display
+from widgets_app.admin.theme import FileInput, SelectInput, action, display
 from widgets_app.compiled import open_backend
-from widgets_app.errors import DefinitionError
-from widgets_app.models import Source
-from widgets_app.services import findings
+from widgets_app.errors import DefinitionError, RequestError, UpstreamRefused
+from widgets_app.models import Agent, Query, Source, Widget
+from widgets_app.services import findings, sources, states
+from widgets_app.services.publishing import identifier_of
+from widgets_app.services.upstreams import upstream_check
 from widgets_app.sources import folder
 from widgets_app.sources.files import MAX_FILE_BYTES, FilesBackend, store_file
+from widgets_app.sources.http import HttpBackend
 from widgets_app.sources.python import PythonBackend
 from widgets_app.sources.registry import kinds
 
@@ -31,6 +36,11 @@ KINDS = [Options("options", (kind,), backend.Options) for kind, backend in kinds
 OPTION_FIELDS = [name for group in KINDS for name in group.names.values()]
 FILES = FilesBackend.kind
 FOLDER_FIELD = f"options__{FILES}__folder"
+HTTP = HttpBackend.kind
+USERS_SHOWN = 50  # widgets and agents named on the page of their backend
+# What gets its data from sources, many and one.
+USERS = {"queries": "query", "widgets": "widget", "agents": "agent"}
+URL_FIELD, HEADERS_FIELD = f"options__{HTTP}__url", f"options__{HTTP}__headers"
 
 
 class BaseSourceForm(KeepingForm):
@@ -54,19 +64,34 @@ class BaseSourceForm(KeepingForm):
             kind.choices = list(known.items())
             kind.help_text = " ".join(f"{backend.label}: {backend.help}" for backend in kinds().values())
         for group in KINDS:
-            self.initial.update(group.initial(self.instance.options))
+            self.initial.update(group.initial(self.instance.options, _readable_secrets(self.instance)))
 
     def clean(self) -> dict[str, Any]:
         """Keep the options of the chosen kind only."""
         super().clean()
         data = self.cleaned_data
-        if self.instance.pk and self.touched("name") and (users := served_queries(self.instance)):
-            self.add_error("name", f"Published queries name it so: {', '.join(users)}. Unpublish them first.")
+        if self.instance.pk and self.touched("name") and (users := states.served_from(self.instance)):
+            self.add_error("name", f"What is served names it so: {', '.join(users)}. Unpublish that first.")
         self._keep_folder()
         if self.touched("name", "kind", *OPTION_FIELDS):
-            group = next((group for group in KINDS if data.get("kind") in group.kinds), None)
-            self.instance.options = group.read(self) if group else None
+            self._read_options()
         return data
+
+    def _read_options(self) -> None:
+        group = next((group for group in KINDS if self.cleaned_data.get("kind") in group.kinds), None)
+        self._refuse_moved_headers()
+        options = group.validated(self) if group else None
+        self.instance.options = plain(options)
+        sources.secrets_set(self.instance, secrets(options))
+
+    def _refuse_moved_headers(self) -> None:
+        """Have headers entered again for another server: who may change the address need not know them."""
+        kept = [
+            v for v in (self.cleaned_data.get(HEADERS_FIELD) or {}).values() if v == HIDDEN or not isinstance(v, str)
+        ]
+        before, now = (sources.origin_of(data.get(URL_FIELD)) for data in (self.initial, self.cleaned_data))
+        if kept and before != now:
+            self.add_error(HEADERS_FIELD, "The address leads to another server now. Enter the values again for it.")
 
     def _keep_folder(self) -> None:
         """Have a source that is renamed go on reading its folder, which had its name."""
@@ -87,6 +112,7 @@ class BaseSourceForm(KeepingForm):
             name=self.cleaned_data["name"],
             kind=self.cleaned_data["kind"],
             options=self.instance.options,
+            secrets=self.instance.secrets,
         )
         try:
             backend = open_backend(source)
@@ -112,11 +138,15 @@ class SourceAdmin(BackendAdmin):
     """The pages of sources."""
 
     form = SourceForm
-    list_display = ("name", "kind_label", "description", "query_count")
+    list_display = ("name", "kind_label", "description", "use_count")
+    # Counting drops the order of the model.
+    ordering = ("name",)
     search_fields = ("name", "description")
+    actions_detail = ("ask_now",)
     conditional_fields: ClassVar[Mapping[str, str]] = {
         **{name: shown for group in KINDS for name, shown in group.conditions("kind", FILES).items()},
         "upload": f"(kind || '{FILES}') == '{FILES}'",
+        "rows": f"kind != '{HTTP}'",
     }
     fieldsets = (
         (None, {"fields": ["name", "kind", *OPTION_FIELDS, "upload", "description"]}),
@@ -129,15 +159,41 @@ class SourceAdmin(BackendAdmin):
         backend = kinds().get(obj.kind)
         return backend.label if backend else obj.kind
 
-    @display(description="queries", ordering="uses")
-    def query_count(self, obj: Any) -> int:
-        """Return how many queries read from it."""
-        count: int = obj.uses
-        return count
+    @display(description="used by")
+    def use_count(self, obj: Any) -> str:
+        """Count what gets its data from it."""
+        counts = {name: getattr(obj, f"{name}_count") for name in USERS}
+        return ", ".join(f"{count} {name if count > 1 else USERS[name]}" for name, count in counts.items() if count)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Count the queries."""
-        return super().get_queryset(request).annotate(uses=Count("queries"))
+        """Count what uses each source."""
+        counts = {f"{name}_count": Count(name, distinct=True) for name in USERS}
+        return super().get_queryset(request).annotate(**counts)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Offer each field the sources that suit it."""
+        found, has_twins = super().get_search_results(request, queryset, search_term)
+        field = request.GET.get("field_name")
+        if field == "upstream":
+            found = found.filter(kind=HTTP)
+        return found.exclude(kind=HTTP) if field == "source" else found, has_twins
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer "Check" for what can be asked."""
+        found: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's method
+        return found if Source.objects.filter(pk=unquote(str(object_id)), kind=HTTP).exists() else []
+
+    @action(description="Check", url_path="check", permissions=["view"], icon="network_check")
+    def ask_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask the backend for its widgets.json now, and say how it went."""
+        source = self.row_or_404(request, object_id)
+        try:
+            messages.success(request, upstream_check(source))
+        except UpstreamRefused as error:
+            messages.warning(request, f"It answers, but has no widgets.json: {error}")
+        except (DefinitionError, RequestError) as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(change_url(source))
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         """Say which table an uploaded file has become."""
@@ -153,17 +209,37 @@ class SourceAdmin(BackendAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Say in words which queries still need a source."""
-        for source in objs:
-            names = ", ".join(f"“{query}”" for query in source.queries.all())
+        """Say in words what still needs a source; what is served needs it even when the draft does not."""
+        to_delete, counts, missing, protected = super().get_deleted_objects(objs, request)
+        needed = {source: needed_by(source) for source in objs}
+        if any(needed.values()):
+            protected = sorted({name for names in needed.values() for name in names})
+        for source, names in needed.items():
             if names and "post" not in request.POST:
-                messages.warning(request, f"These queries read from “{source}”: {names}. Delete or move them first.")
-        return super().get_deleted_objects(objs, request)
+                text = (
+                    f"“{source}” is used by {', '.join(names)}. Choose another source there, publish, then delete it."
+                )
+                messages.warning(request, text)
+        return to_delete, counts, missing, protected
 
 
-def served_queries(source: Source) -> list[str]:
-    """Return the published queries that name a source."""
-    return sorted(query.name for query in source.queries.filter(published__isnull=False))
+def needed_by(source: Source) -> list[str]:
+    """Return what needs a source, as a draft or as it is served, each with its kind."""
+    drafts = {f"{user._meta.verbose_name} {identifier_of(user)}" for user in users_of(source)}
+    return sorted(drafts | set(states.served_from(source)))
+
+
+def users_of(source: Source) -> list[Query | Widget | Agent]:
+    """Return the drafts that get their data from a source."""
+    return [*source.queries.all(), *source.widgets.all(), *source.agents.all()]
+
+
+def _readable_secrets(source: Source) -> dict[str, Any]:
+    """Return the secret options; none where they can't be read any more, which the page says."""
+    try:
+        return sources.secrets_of(source)
+    except DefinitionError:
+        return {}
 
 
 def contents_of(source: Source) -> dict[str, Any]:
@@ -174,7 +250,15 @@ def contents_of(source: Source) -> dict[str, Any]:
         return {"problem": str(error)}
     if isinstance(backend, FilesBackend):
         return _files(backend)
+    if isinstance(backend, HttpBackend):
+        return {"address": (source.options or {}).get("url"), **_users(source)}
     return {"functions": _functions()} if isinstance(backend, PythonBackend) else {}
+
+
+def _users(source: Source) -> dict[str, Any]:
+    users = users_of(source)
+    shown = [(user, user._meta.verbose_name, change_url(user)) for user in users[:USERS_SHOWN]]
+    return {"users": shown, "more": len(users) - len(shown)}
 
 
 def _files(backend: FilesBackend) -> dict[str, Any]:

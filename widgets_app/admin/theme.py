@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     FileInput = forms.ClearableFileInput
     NullBooleanInput = forms.NullBooleanSelect
     NumberInput = forms.NumberInput
+    RadioInput = forms.RadioSelect
     SelectInput = forms.Select
     SwitchInput = forms.CheckboxInput
     TextInput = forms.TextInput
@@ -45,6 +46,7 @@ else:
     from unfold.widgets import UnfoldAdminFileFieldWidget as FileInput
     from unfold.widgets import UnfoldAdminIntegerFieldWidget as NumberInput
     from unfold.widgets import UnfoldAdminNullBooleanSelectWidget as NullBooleanInput
+    from unfold.widgets import UnfoldAdminRadioSelectWidget as RadioInput
     from unfold.widgets import UnfoldAdminSelectWidget as SelectInput
     from unfold.widgets import UnfoldAdminTextareaWidget as TextareaInput
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
@@ -59,6 +61,7 @@ __all__ = [
     "ModelAdmin",
     "NullBooleanInput",
     "NumberInput",
+    "RadioInput",
     "SelectInput",
     "SwitchInput",
     "TabularInline",

@@ -19,13 +19,18 @@ from widgets_app.admin.site import site
 from widgets_app.admin.theme import display
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import diff, document
-from widgets_app.models import App, Query, Version, Widget
+from widgets_app.models import Agent, App, Query, Version, Widget
 from widgets_app.services.publishing import Definition, document_of, version_restore
 
 CHANGES_SHOWN = 300
 VALUE_SHOWN = 400  # characters of a value in the table of changes
 
-MODELS: dict[str, Any] = {Version.Kind.WIDGET: Widget, Version.Kind.APP: App, Version.Kind.QUERY: Query}
+MODELS: dict[str, Any] = {
+    Version.Kind.WIDGET: Widget,
+    Version.Kind.APP: App,
+    Version.Kind.AGENT: Agent,
+    Version.Kind.QUERY: Query,
+}
 RESTORE, RESTORE_AND_PUBLISH = "_restore", "_restore_publish"
 
 

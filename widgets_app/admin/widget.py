@@ -15,8 +15,8 @@ from widgets_app.admin.base import strings
 from widgets_app.admin.column import ColumnInline
 from widgets_app.admin.fields import Scalar
 from widgets_app.admin.filters import StateFilter
+from widgets_app.admin.manifest_entry import ManifestEntryAdmin
 from widgets_app.admin.options import Options, with_options
-from widgets_app.admin.ordering import DraggedList
 from widgets_app.admin.parameter import ParameterInline, query_suggestions
 from widgets_app.admin.pictures import PictureUploads, Upload
 from widgets_app.admin.publishing import DefinitionAdmin
@@ -36,7 +36,7 @@ TWO_VIEWS = ("chart", "chart-highcharts", "chart-vegalite", "html", "youtube", "
 # Its endpoint is the address of a page, which nobody can guess.
 PAGE = "iframe"
 # What decides the answer at an endpoint, besides the options of the shape.
-ANSWER_FIELDS = ("endpoint", "query", "type", "data_key")
+ANSWER_FIELDS = ("endpoint", "query", "upstream", "type", "data_key")
 # Finding about a schedule -> field.
 SCHEDULE_FIELDS = {
     "refetch-interval": "refetch_interval",
@@ -74,6 +74,7 @@ FIELDSETS: Mapping[str, Fields] = {
     ),
     "Data": (
         "query",
+        "upstream",
         "endpoint",
         "ws_endpoint",
         "ws_row_id_column",
@@ -139,6 +140,11 @@ def shown_for(name: str, *types: str) -> str:
     return f"{shown} || !['', 'unknown', null].includes({name})"
 
 
+def shown_without_upstream(shown: str) -> str:
+    """Return the JavaScript that shows a field only where this backend makes the answer itself."""
+    return f"!upstream && ({shown})"
+
+
 class BaseWidgetForm(PictureUploads):
     """The form of a widget, but for the options of its shape."""
 
@@ -166,6 +172,7 @@ class BaseWidgetForm(PictureUploads):
     def clean(self) -> dict[str, Any]:
         """Fill in the endpoint, and complain at the fields about what would not work."""
         super().clean()
+        self._check_origin()
         self._fill_endpoint()
         self._read_shape()
         self._check_schedule()
@@ -176,15 +183,21 @@ class BaseWidgetForm(PictureUploads):
             self._check_answer()
         return self.cleaned_data
 
+    def _check_origin(self) -> None:
+        data = self.cleaned_data
+        if self.touched("query", "upstream") and data.get("query") and data.get("upstream"):
+            self.add_error("upstream", "Choose a query or an upstream, not both: the data comes from one of them.")
+
     def _fill_endpoint(self) -> None:
         data = self.cleaned_data
-        guessed = data.get("type") not in (PAGE, *TYPES_WITHOUT_ENDPOINT)
+        # An upstream only knows its own paths.
+        guessed = data.get("type") not in (PAGE, *TYPES_WITHOUT_ENDPOINT) and not data.get("upstream")
         if self.touched("endpoint") and not data.get("endpoint") and guessed and data.get("widget_id"):
             data["endpoint"] = data["widget_id"]
 
     def _read_shape(self) -> None:
-        """Keep the options of the chosen type only."""
-        if self.touched("type", *SHAPE_FIELDS):
+        """Keep the options of the chosen type only; an upstream makes the look itself."""
+        if self.touched("type", *SHAPE_FIELDS) and not self.cleaned_data.get("upstream"):
             chosen = self.cleaned_data.get("type") or DEFAULT_TYPE
             group = next((group for group in SHAPES if chosen in group.kinds), None)
             self.instance.shape = group.read(self) if group else None
@@ -213,6 +226,7 @@ class BaseWidgetForm(PictureUploads):
             feeds=((Feed.Role.ROWS.value, data["query"].pk),) if data.get("query") else (),
             shape=self.instance.shape,
             data_key=data.get("data_key"),
+            upstream=data["upstream"].pk if data.get("upstream") else None,
         )
         if error := findings.endpoint_collision(data.get("endpoint"), answer, widget=self.instance.pk):
             self.add_error("endpoint", f"{error.message} {error.fix}")
@@ -222,33 +236,39 @@ WidgetForm = with_options(BaseWidgetForm, SHAPES)
 
 
 @admin.register(Widget, site=site)
-class WidgetAdmin(RunWidget, DraggedList, DefinitionAdmin):
+class WidgetAdmin(RunWidget, ManifestEntryAdmin):
     """The pages of widgets."""
 
     form = WidgetForm
-    autocomplete_fields = ("groups",)
+    autocomplete_fields = ("groups", "upstream")
     list_display = ("widget_id", "name", "type", "endpoint", "query", "state", "visible_to")
-    list_filter = (StateFilter, "type", ("category", admin.AllValuesFieldListFilter), "groups")
+    list_filter = (
+        StateFilter,
+        "type",
+        ("category", admin.AllValuesFieldListFilter),
+        ("upstream", admin.RelatedOnlyFieldListFilter),
+        "groups",
+    )
     search_fields = ("widget_id", "name", "description", "category", "sub_category", "endpoint")
-    ordering = ("position", "pk")
-    actions = (*DefinitionAdmin.actions, "duplicate_selected")
+    actions = (*ManifestEntryAdmin.actions, "duplicate_selected")
     actions_detail = ("run", *DefinitionAdmin.actions_detail)
     json_fields: ClassVar[Any] = {"source": strings(), "refetch_interval": Scalar}
     lines: ClassVar[Any] = {"description": 4}
     conditional_fields: ClassVar[Mapping[str, str]] = {
         **{name: shown_for(name, *types) for name, types in TYPES_OF_FIELDS.items()},
-        **{name: shown for group in SHAPES for name, shown in group.conditions("type", DEFAULT_TYPE).items()},
+        **{
+            name: shown_without_upstream(shown)
+            for group in SHAPES
+            for name, shown in group.conditions("type", DEFAULT_TYPE).items()
+        },
     }
 
     @display(description="query")
     def query(self, obj: Widget) -> str:
-        """Return the name of the query that gives the rows."""
+        """Return the name of the query that gives the rows, or of the upstream that answers instead."""
+        if obj.upstream:
+            return f"→ {obj.upstream.name}"
         return next((feed.query.name for feed in obj.feeds.all()), "")
-
-    @display(description="visible to")
-    def visible_to(self, obj: Widget) -> str:
-        """Return the groups that may see it."""
-        return ", ".join(sorted(group.name for group in obj.groups.all())) or "everybody"
 
     @display(description="options of the look")
     def stored_shape(self, obj: Widget) -> str:

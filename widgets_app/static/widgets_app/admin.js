@@ -25,3 +25,37 @@ window.addEventListener("load", async () => {
         }
     });
 });
+
+// A form with data-busy takes a while: the button that was pressed says so, and none can be pressed again.
+document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form[data-busy]")) {
+        return;
+    }
+    const pressed = event.submitter;
+    // After the form has been read: a disabled button would not be sent.
+    setTimeout(() => {
+        for (const button of event.target.querySelectorAll("button")) {
+            button.disabled = true;
+        }
+        if (pressed?.dataset.busy) {
+            pressed.dataset.idle = pressed.textContent;
+            pressed.textContent = pressed.dataset.busy;
+        }
+    });
+});
+
+// Whoever comes back to such a form can use it again.
+window.addEventListener("pageshow", (event) => {
+    for (const button of event.persisted ? document.querySelectorAll("form[data-busy] button") : []) {
+        button.disabled = false;
+        button.textContent = button.dataset.idle ?? button.textContent;
+    }
+});
+
+// The theme names one file only, however many were chosen.
+document.addEventListener("change", (event) => {
+    if (event.target.matches("input[type=file][multiple]")) {
+        const names = [...event.target.files].map((file) => file.name).join(", ");
+        event.target.closest(".wb-field").querySelector("input[type=text]").value = names;
+    }
+});
