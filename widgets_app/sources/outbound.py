@@ -155,6 +155,10 @@ class Reply:
         self._response.close()
 
 
+class PrivateHost(SourceFailed):
+    """A host of a private network, which nobody has named as one that may be asked."""
+
+
 class Outbound:
     """Connections to other servers, kept for a while. Thread-safe; they close when nobody holds this any more.
 
@@ -377,7 +381,7 @@ class _Network(httpcore2.NetworkBackend):
             if host in self._private_hosts or addresses.is_public(str(place[0]))
         ]
         if not usable:
-            raise SourceFailed(
+            raise PrivateHost(
                 f'"{host}" is in a private network. Name it in the private hosts of the source to allow that.'
             )
         return usable

@@ -93,7 +93,7 @@ FILES = {"widget": WIDGETS, "app": APPS, "agent": AGENTS}
 def _known(but: Iterable[Document]) -> _Known:
     """Return what is here besides some widgets."""
     named = {document["id"] for document in but}
-    others = with_parts(Widget.objects.exclude(widget_id__in=named).filter(upstream=None).exclude(endpoint=None))
+    others = with_parts(Widget.objects.exclude(widget_id__in=named).exclude(endpoint=None))
     options = Query.objects.values_list("options_path", "name")
     paths: dict[str, Taken] = {path: (f"the options of the query {name}", None) for path, name in options}
     for other in others:
@@ -104,6 +104,8 @@ def _known(but: Iterable[Document]) -> _Known:
 
 def _look(document: Document) -> Look:
     """Return what widgets on one path have in common, since one answer has to do for all of them."""
+    if upstream := document.get("upstream"):
+        return str(upstream), {}, {}, None
     definition = document["definition"]
     data = definition.get("data")
     key = data.get("dataKey") if isinstance(data, dict) else None
@@ -171,11 +173,11 @@ def _addresses(document: Document, known: _Known) -> Iterator[Finding]:
 
 
 def _taken(document: Document, path: str, other: str, look: Look | None) -> Iterator[Finding]:
-    if document.get("upstream") or _look(document) != look:
+    if _look(document) != look:
         yield Finding(
             "warning" if document.get("upstream") else "error",
             "endpoint-taken",
             "endpoint",
-            f"{show(path)} is already the address of {other}, whose data is answered there.",
+            f"{show(path)} is already the address of {other}, which has other data, and one answer has to do for both.",
             "Choose another endpoint for one of the two.",
         )
