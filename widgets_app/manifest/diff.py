@@ -28,7 +28,7 @@ def changes(old: Any, new: Any, where: str = "") -> Iterator[Change]:
         yield from _objects(old, new, where, ordered=where.endswith("tabs"))
     elif isinstance(old, list) and isinstance(new, list) and (named := _named(old, new)):
         yield from _objects(*named, where, ordered=True)
-    elif _text(old) != _text(new):
+    elif not _same(old, new):
         yield Change("changed", where, show(old), show(new))
 
 
@@ -37,9 +37,11 @@ def show(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _text(value: Any) -> str:
-    """Return what is compared: to Python 1, 1.0 and true are equal."""
-    return json.dumps(value, sort_keys=True)
+def _same(old: Any, new: Any) -> bool:
+    """Compare as JSON: to Python 1, 1.0 and true are equal."""
+    if isinstance(old, str) and isinstance(new, str):
+        return old == new
+    return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
 
 
 def _objects(old: dict[str, Any], new: dict[str, Any], where: str, *, ordered: bool) -> Iterator[Change]:
@@ -51,8 +53,10 @@ def _objects(old: dict[str, Any], new: dict[str, Any], where: str, *, ordered: b
             yield Change("added", place, new=show(new[key]))
         else:
             yield from changes(old[key], new[key], place)
+    if not ordered:
+        return
     both_old, both_new = [k for k in old if k in new], [k for k in new if k in old]
-    if ordered and both_old != both_new:
+    if both_old != both_new:
         yield Change("moved", where, show(both_old), show(both_new))
 
 

@@ -44,25 +44,45 @@ def secrets_set(source: Source, secrets: Mapping[str, Any]) -> None:
     source.secrets = seal(dict(secrets))
 
 
+def origin_of(url: object) -> tuple[str, str, int] | None:
+    """Return what has to stay the same of an address for its secrets to stay; None where there is no address."""
+    try:
+        return addresses.parse(str(url)).origin
+    except DefinitionError:
+        return None
+
+
 def source_save(
     document: Document, source: Source | None = None, *, secrets: Mapping[str, Any] | None = None
 ) -> Source:
-    """Make a source, or change one; its secrets stay as they are unless some are given.
+    """Make a source, or change one; its secrets stay as they are unless some are given, or its address is another one.
 
     Raises DefinitionError when it is not valid or can't be opened.
     """
+    source = source_filled(document, source, secrets=secrets)
+    source.save()
+    return source
+
+
+def source_filled(
+    document: Document, source: Source | None = None, *, secrets: Mapping[str, Any] | None = None
+) -> Source:
+    """Return what `source_save` would save. Raises DefinitionError as it does."""
     source = source or Source()
+    before = origin_of((source.options or {}).get("url"))
     for name in FIELDS:
         if name in document:
             setattr(source, name, document[name])
     if secrets is not None:
         secrets_set(source, secrets)
+    elif origin_of((source.options or {}).get("url")) != before:
+        # Whoever changes an address must not get what was meant for another one.
+        source.secrets = None
     try:
         source.full_clean()
     except ValidationError as error:
         raise DefinitionError(f'Source "{source.name}": {" ".join(error.messages)}') from None
     open_backend(source)
-    source.save()
     return source
 
 

@@ -21,9 +21,7 @@ class Command(OneLineCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Take the folder, and whether drafts are wanted."""
         parser.add_argument("dir", metavar="DIR", help="folder to write to; made if it is missing")
-        parser.add_argument(
-            "--all", action="store_true", help="drafts and entries with errors too"
-        )
+        parser.add_argument("--all", action="store_true", help="drafts and entries with errors too")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the files, and say how large they are."""

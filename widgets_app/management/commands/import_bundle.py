@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -88,16 +88,16 @@ class Command(OneLineCommand):
 
     def _show(self, plan: Plan, *, dry_run: bool, verbosity: int) -> None:
         for kind, name, changes in plan.modernised:
-            self.stdout.write(f"* {kind} {name} is modernised")
-            self._lines(changed(change) for change in changes)
+            self._lines([f"* {kind} {name} is modernised", *map(changed, changes)])
         self._lines(line for step in plan.steps if step.action not in QUIET for line in described(step))
         self._lines(f"~ order of {kind}s" for kind in plan.moved)
         self._lines(_findings(plan, verbosity))
         self.stdout.write(_summary(plan, dry_run=dry_run))
 
-    def _lines(self, lines: Iterator[str]) -> None:
+    def _lines(self, lines: Iterable[str]) -> None:
+        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
         for line in lines:
-            self.stdout.write(line)
+            self.stdout.write(printable(line).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def described(step: Step) -> Iterator[str]:
@@ -109,14 +109,17 @@ def described(step: Step) -> Iterator[str]:
 
 def changed(change: Change) -> str:
     """Return the line that shows a changed key."""
-    old, new = (
-        text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…" for text in (change.old, change.new)
-    )
+    old, new = _cut(change.old), _cut(change.new)
     if change.kind == "added":
         return f"    + {change.where}: {new}"
     if change.kind == "removed":
         return f"    - {change.where}: {old}"
     return f"    ~ {change.where}: {old} → {new}"
+
+
+def printable(line: str) -> str:
+    """Return a line without what other people's names could do to a terminal."""
+    return "".join(mark if mark.isprintable() or mark == "\n" else ascii(mark)[1:-1] for mark in line)
 
 
 def _cut(text: str) -> str:

@@ -7,23 +7,35 @@ The manifests are Workspace's own files. `backend.json` is ours and holds what t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from widgets_app.compiled import first_fault
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import diff
 from widgets_app.manifest.contract import Finding
 from widgets_app.manifest.contract.findings import show
+from widgets_app.manifest.keys import storable
+from widgets_app.manifest.reading import ID_LENGTH
 
 Document = dict[str, Any]
 
 FORMAT = 1
 SLUG = r"^[-a-zA-Z0-9_]+$"
-GroupName = Annotated[str, Field(min_length=1, max_length=150)]
+
+
+def _stored(text: str) -> str:
+    if not storable(text, None):
+        raise ValueError("NUL and half characters can't be kept")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_stored)]
+GroupName = Annotated[Text, Field(min_length=1, max_length=150)]
 WIDGETS, APPS, AGENTS, BACKEND = "widgets.json", "apps.json", "agents.json", "backend.json"
 
 
@@ -97,6 +109,7 @@ class Files:
         for name, content in self.found.get(file, []):
             for entry_id, entry in content.items():
                 document = {**kept.get(entry_id, {}), "id": entry_id, key: entry}
+                _check_id(name, _KINDS[file], entry_id)
                 if not isinstance(entry, dict):
                     bundle.left_out.append(_left_out(name, _KINDS[file], entry_id, entry))
                 elif entry_id in documents and diff.show(documents[entry_id]) != diff.show(document):
@@ -129,8 +142,8 @@ class SourceEntry(_Strict):
     """A source; its secrets are not part of any file."""
 
     name: Annotated[str, Field(pattern=SLUG, max_length=100)]
-    kind: Annotated[str, Field(min_length=1, max_length=20)]
-    description: Annotated[str, Field(max_length=255)] = ""
+    kind: Annotated[Text, Field(min_length=1, max_length=20)]
+    description: Annotated[Text, Field(max_length=255)] = ""
     options: dict[str, Any] | None = None
     seconds: int = 30
     rows: int = 100_000
@@ -141,13 +154,13 @@ class QueryEntry(_Strict):
     """A query."""
 
     name: Annotated[str, Field(pattern=SLUG, max_length=100)]
-    description: Annotated[str, Field(max_length=255)] = ""
+    description: Annotated[Text, Field(max_length=255)] = ""
     source: str | None = None
-    text: str = ""
+    text: Text = ""
     cache_seconds: Annotated[int, Field(ge=0, le=30 * 24 * 3600)] | None = None
     seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
     rows: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    options_path: Annotated[str, Field(max_length=200)] = ""
+    options_path: Annotated[Text, Field(max_length=200)] = ""
     choices: list[dict[str, Any]] = []
     published: bool = True
 
@@ -220,6 +233,14 @@ def _left_out(file: str, kind: str, name: str, entry: Any) -> Reported:
     return Reported(file, kind, name, finding)
 
 
+def _check_id(file: str, kind: str, entry_id: str) -> None:
+    if not entry_id or not storable(entry_id, ID_LENGTH):
+        raise DefinitionError(
+            f"{file}: The {kind} {show(entry_id)} can't be kept: an id has 1 to {ID_LENGTH} characters, none of them "
+            "NUL or half a character. Give it another one."
+        )
+
+
 def _check_widgets(name: str, content: Any) -> None:
     if isinstance(content, list):
         like = " It looks like a list of apps: call it apps.json." if _looks_like_apps(content) else ""
@@ -264,8 +285,19 @@ def _backend_of(name: str, content: Any) -> Document:
         parsed = BackendFile.model_validate(content)
     except ValidationError as error:
         raise DefinitionError(f"{name}: {first_fault(error)} Export the backend again, or mend it.") from None
+    for kind, names in (
+        ("source", [source.name for source in parsed.sources]),
+        ("query", [query.name for query in parsed.queries]),
+        ("app", [app.slug for app in parsed.apps]),
+    ):
+        _refuse_twice(name, kind, names)
     document: Document = parsed.model_dump(exclude_unset=True)
     return document | {"queries": [query.model_dump() for query in parsed.queries]}
+
+
+def _refuse_twice(file: str, kind: str, names: Sequence[str]) -> None:
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise DefinitionError(f'{file}: The {kind} "{twice[0]}" is there twice. Leave one.')
 
 
 _CHECKS: Mapping[str, Callable[[str, Any], None]] = {

@@ -24,7 +24,7 @@ FETCH_SECONDS = 30.0
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06")
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, OSError, RuntimeError,
-    UnicodeError,
+    ValueError,
 )  # fmt: skip
 
 Named = tuple[str, bytes]
@@ -110,6 +110,8 @@ def _unpacked(name: str, content: bytes) -> Iterator[Named]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             yield from _members(name, archive)
+    except DefinitionError:
+        raise
     except DAMAGED as error:
         raise DefinitionError(
             f"{name}: The archive can't be read: {error}. Pack it again, without a password."

@@ -73,9 +73,13 @@ class ImportRefused(DefinitionError):
 
 def bundle_plan(bundle: Bundle, options: Options) -> Plan:
     """Return what an import would do, conflicts included. Raises DefinitionError for what can't be imported at all."""
+    return _planned(bundle, options, lock=False)
+
+
+def _planned(bundle: Bundle, options: Options, *, lock: bool) -> Plan:
     bundle, modernised = _modernised(bundle) if options.modernise else (bundle, ())
     bundle = _with_upstream(bundle, options)
-    steps = steps_of(bundle, on_conflict=options.on_conflict, prune=options.prune)
+    steps = steps_of(bundle, on_conflict=options.on_conflict, prune=options.prune, lock=lock)
     return Plan(steps, tuple(bundle_findings(bundle, steps)), moved_kinds(steps), modernised)
 
 
@@ -95,7 +99,7 @@ def bundle_import(
     # Two imports at once take turns: the second one sees what the first has made.
     Revision.objects.get_or_create(name=LOCK)
     Revision.objects.select_for_update().get(name=LOCK)
-    plan = bundle_plan(bundle, options)
+    plan = _planned(bundle, options, lock=True)
     if plan.conflicts or plan.errors:
         raise ImportRefused(plan)
     check(plan)

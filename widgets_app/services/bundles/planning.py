@@ -18,6 +18,7 @@ from widgets_app.manifest import document as documents
 from widgets_app.manifest.diff import Change, changes
 from widgets_app.models import Agent, App, Query, Source, Widget
 from widgets_app.services.bundles.bundle import Bundle, Document, Reported
+from widgets_app.services.bundles.checking import references_check, sources_check
 from widgets_app.services.publishing import document_of, identifier_of, is_changed, with_parts
 from widgets_app.services.sources import SECRETS, secrets_of, source_document
 
@@ -99,9 +100,14 @@ def _without_secrets(document: Document) -> Document:
     return {key: value for key, value in document.items() if key != SECRETS}
 
 
-def steps_of(bundle: Bundle, *, on_conflict: OnConflict, prune: bool) -> tuple[Step, ...]:
-    """Return what an import of the bundle would do, removals last."""
-    here = {kind: Here(kind) for kind in KINDS}
+def steps_of(bundle: Bundle, *, on_conflict: OnConflict, prune: bool, lock: bool = False) -> tuple[Step, ...]:
+    """Return what an import of the bundle would do, removals last.
+
+    With `lock`, nobody else changes what is here until the transaction ends. Raises DefinitionError for what can't be
+    imported at all.
+    """
+    here = {kind: Here(kind, lock=lock) for kind in KINDS}
+    references_check(bundle, {kind: found.rows.keys() for kind, found in here.items()})
     steps = [
         *(_group(name, here["group"]) for name in _groups(bundle)),
         *(_step("source", doc, here["source"], on_conflict) for doc in bundle.sources),
@@ -110,6 +116,8 @@ def steps_of(bundle: Bundle, *, on_conflict: OnConflict, prune: bool) -> tuple[S
         *(_step("app", doc, here["app"], on_conflict) for doc in named_apps(bundle.apps, here["app"])),
         *(_step("agent", doc, here["agent"], on_conflict) for doc in bundle.agents),
     ]
+    made = ((step.document, step.row) for step in steps if step.kind == "source" and step.acts)
+    sources_check(made, file=bundle.files.get("source", "The upstream"))
     return (*steps, *(_removals(bundle, steps, here) if prune else ()))
 
 
@@ -127,13 +135,11 @@ def moved_kinds(steps: Iterable[Step]) -> tuple[str, ...]:
 class Here:
     """The definitions of one kind that this backend has."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, lock: bool) -> None:
         model: Any = KINDS[kind]
-        rows = (
-            model.objects.all()
-            if kind in ("group", "source")
-            else with_parts(model.objects.select_related("published"))
-        )
+        rows = model.objects.select_for_update(of=("self",)) if lock else model.objects.all()
+        if kind not in ("group", "source"):
+            rows = with_parts(rows.select_related("published"))
         self.rows = {_name_of(row): row for row in rows}
 
     def document(self, row: Any) -> Document:

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ def waiting_keep(waiting: Waiting, *, owner: int) -> str:
             file.write(f"{seal(_head(waiting, owner))}\n".encode())
             file.writelines(content for _, content in waiting.files)
     except OSError as error:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
         raise DefinitionError(f"The files can't be kept in WIDGETS_HOME: {error.strerror}. Make room there.") from None
     return token
 
