@@ -36,6 +36,27 @@ SECRET = "key-of-the-desk-0815"
 
 Define = Callable[..., Any]
 
+# What a test that reaches the database asks for, itself or through other fixtures.
+DATABASE = {"db", "transactional_db"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run on another database leave out what that makes no difference to."""
+    parser.addoption("--database-only", action="store_true", help="run the tests that reach the database only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that reach no database, if asked to."""
+    if config.getoption("--database-only"):
+        dropped = [item for item in items if not _reaches_database(item)]
+        items[:] = [item for item in items if _reaches_database(item)]
+        config.hook.pytest_deselected(items=dropped)
+
+
+def _reaches_database(item: pytest.Item) -> bool:
+    asked = DATABASE & set(getattr(item, "fixturenames", ()))
+    return bool(asked) or item.get_closest_marker("django_db") is not None or "postgresql" in item.keywords
+
 
 def refresh() -> None:
     """Serve what is in the database now, whatever the revision numbers say."""

@@ -99,11 +99,12 @@ def administer(statement: str) -> None:
 def place(template: tuple[Path, str], tmp_path: Path) -> Iterator[Place]:
     """A deployment with nothing in it."""
     home, url = template
+    home = Path(shutil.copytree(home, tmp_path / "home"))
     with ExitStack() as stack:
-        place = Place(Path(shutil.copytree(home, tmp_path / "home")), url, stack)
-        yield place
-        if url:
-            place.run("flush", "--no-input")
+        yield Place(home, url, stack)
+    if url:
+        with ExitStack() as stack:
+            Place(home, url, stack).run("flush", "--no-input")
 
 
 Stopped = Callable[..., Command]

@@ -91,9 +91,14 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
 def _nothing_left() -> Iterator[None]:
     """Every thread that fetches ends, whatever happened."""
     yield
-    # The error that a test has looked at keeps what it knows until then.
+    eventually(nothing_fetches, every=0.1)
+
+
+def nothing_fetches() -> bool:
+    """Say whether no thread fetches any more."""
+    # Errors that a test has looked at, and work that ends just now, keep what they know until then.
     gc.collect()
-    eventually(lambda: not any(thread.name.startswith("source-fetch") for thread in threading.enumerate()))
+    return not any(thread.name.startswith("source-fetch") for thread in threading.enumerate())
 
 
 def test_a_document_is_read_whole_with_status_type_and_address():
