@@ -15,6 +15,7 @@ from widgets_app.authentication import Caller
 from widgets_app.catalog import PassRoute
 from widgets_app.compiled import OpenSource
 from widgets_app.errors import BadRequest, SourceFailed
+from widgets_app.shapes.base import SANDBOX
 from widgets_app.sources.base import Answer, Call, Forward, Pieces, UpstreamBackend
 
 # The largest answer that is kept; a larger one is streamed each time.
@@ -25,8 +26,6 @@ WHOLE_BYTES = 256 * 1024
 NOT_KEPT = re.compile(r"\b(no-store|no-cache|private|max-age=0+)\b", re.IGNORECASE)
 # Streams of events would be kept back until their end.
 EVENTS = "text/event-stream"
-# An upstream's page gets no part in the admin, whose origin it shares, when somebody opens its address.
-SANDBOX = ("Content-Security-Policy", "sandbox allow-scripts allow-forms allow-popups allow-downloads")
 
 Headers = list[tuple[str, str]]
 

@@ -64,6 +64,10 @@ def test_values_are_texts_or_numbers(cell: object, shown: object) -> None:
     assert metrics(frame({"label": "a", "value": cell})) == [{"label": "a", "value": shown}]
 
 
+def test_empty_texts_are_no_change_and_no_second_value() -> None:
+    assert metrics(frame({"label": "a", "value": 1, "delta": "", "subvalue": ""})) == [{"label": "a", "value": 1}]
+
+
 def test_zero_is_a_change() -> None:
     assert metrics(frame({"value": 1, "delta": 0}))[0]["delta"] == 0
 

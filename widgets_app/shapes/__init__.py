@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from widgets_app.shapes import chart, metric, table, text
+from widgets_app.shapes import chart, highcharts, metric, newsfeed, page, ssrm, table, text, vegalite, youtube
 
-__all__ = ["chart", "metric", "table", "text"]
+__all__ = ["chart", "highcharts", "metric", "newsfeed", "page", "ssrm", "table", "text", "vegalite", "youtube"]

@@ -14,6 +14,8 @@ from widgets_app.errors import SourceFailed
 from widgets_app.sources.frame import Frame
 
 JSON = "application/json"
+# A page gets no part in the admin, whose origin it shares, when somebody opens its address.
+SANDBOX = ("Content-Security-Policy", "sandbox allow-scripts allow-forms allow-popups allow-downloads")
 NO_VALUE = "\N{EN DASH}"  # stands for null where a client needs a text
 
 
@@ -38,10 +40,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A finished body and its content type."""
+    """A finished body, its content type, and the headers that it needs besides."""
 
     content: bytes
     content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def json_body(content: bytes, data_key: str) -> Body:

@@ -82,9 +82,9 @@ def _from_row(row: Mapping[str, Any], options: MetricOptions) -> dict[str, Any]:
         "label": as_text(row.get(options.label)) or readable(options.value),
         "value": _cell(row[options.value]),
     }
-    if row.get(options.delta) is not None:
+    if as_text(row.get(options.delta)):
         metric["delta"] = _cell(row[options.delta])
-    if row.get(options.subvalue) is not None:
+    if as_text(row.get(options.subvalue)):
         metric["subvalue"] = as_text(row[options.subvalue])
     return metric
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from widgets_app.shapes.base import Ask, Body, Shape, ShapeOptions, json_body
 from widgets_app.shapes.registry import register
 from widgets_app.sources.frame import Frame
@@ -11,7 +13,7 @@ from widgets_app.sources.frame import Frame
 class Table(Shape):
     """A list of rows that share one key set. The bytes of the source pass through as they are."""
 
-    types = ("table",)
+    types: ClassVar[tuple[str, ...]] = ("table",)
     passes_rows = True
 
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:

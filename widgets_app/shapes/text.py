@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from widgets_app.parameters.types import as_text
+from widgets_app.shapes import templates
 from widgets_app.shapes.base import NO_VALUE, Ask, Body, Shape, ShapeOptions, check_columns, json_body
 from widgets_app.shapes.registry import register
 from widgets_app.sources.frame import Frame
@@ -29,8 +30,9 @@ class TextOptions(ShapeOptions):
         default="",
         title="Text",
         description=(
-            "Markdown to show. {name} is replaced by the column of that name in the first row, or by the "
-            "parameter of that name: ## Ships in {port}. Leave empty to show the text that the query returns."
+            "Markdown to show. {{ name }} is replaced by the column of that name in the first row, or by the "
+            "parameter of that name: ## Ships in {{ port }}. {% for row in rows %} repeats for each row. Leave "
+            "empty to show the text that the query returns."
         ),
     )
     column: str = Field(
@@ -43,6 +45,8 @@ class TextOptions(ShapeOptions):
         title="Text without data",
         description="Shown when the query returns no rows, such as No ships today.",
     )
+
+    _check = field_validator("text")(templates.check)
 
 
 @register
@@ -70,20 +74,24 @@ def fill(text: str, values: Mapping[str, Any]) -> str:
 
 def plain(value: object) -> str:
     """Write a value on one line so that Markdown shows it letter for letter; None is a dash."""
-    listed = ", ".join(map(as_text, value)) if isinstance(value, tuple) else as_text(value)
+    listed = ", ".join(map(as_text, value)) if isinstance(value, list | tuple) else as_text(value)
     line = _MARK.sub(r"\\", _ENTITY.sub("&amp;", " ".join(listed.split())))
     return _LIST_MARK.sub(r"\1\\", line).translate(_HTML) or NO_VALUE
 
 
-def _values(frame: Frame | None, ask: Ask) -> dict[str, Any]:
-    columns = {column.name: None for column in frame.columns} if frame else {}
-    first = next(iter(frame.rows()), {}) if frame else {}
-    return columns | dict(ask.params) | first
+def filled(text: str, frame: Frame | None, ask: Ask, escape: templates.Escape) -> str:
+    """Fill a template with the rows, the first row and the parameters; a name that is in both is the column's."""
+    rows = frame.rows() if frame else []
+    first = rows[0] if rows else {}
+    names = {**ask.params, **first}
+    if not templates.is_template(text):
+        return fill(text, names)
+    return templates.render(text, names | {"rows": rows, "first": first, "params": dict(ask.params)}, escape=escape)
 
 
 def _from_template(frame: Frame | None, options: TextOptions, ask: Ask) -> str:
     has_data = frame is None or frame.row_count > 0
-    return fill(options.text, _values(frame, ask)) if has_data else options.empty
+    return filled(options.text, frame, ask, plain) if has_data else options.empty
 
 
 def _from_rows(frame: Frame | None, options: TextOptions) -> str:
