@@ -11,7 +11,7 @@ from typing import Any
 import django
 import duckdb
 
-from tests.bench.works import CACHED, FRESH, ROWS, SOURCE, WIDGETS, statement, table_name
+from tests.bench.works import CACHED, FRESH, PAGED, PAGED_ROWS, ROWS, SOURCE, WIDGETS, statement, table_name
 
 # A typical table of a desk: a number to order by, a day, a time, a text, a price, a number with gaps, a flag.
 TABLE = """
@@ -36,14 +36,25 @@ def write_tables(folder: Path) -> None:
             connection.execute(f"copy ({TABLE.format(rows=rows)}) to '{target}' (header)")
 
 
+def write_paged(folder: Path) -> None:
+    """Write the table that is too large to send whole."""
+    with duckdb.connect() as connection:
+        connection.execute("set enable_progress_bar = false")
+        connection.execute(f"copy ({TABLE.format(rows=PAGED_ROWS)}) to '{folder / PAGED}.parquet'")
+
+
 def queries() -> Iterator[dict[str, Any]]:
     """Return the documents of the queries: each table twice, never cached and long cached."""
     for rows in ROWS:
         for prefix, seconds in ((FRESH, 0), (CACHED, 24 * 3600)):
-            yield {
-                "name": f"{prefix}-{rows}", "description": "", "source": SOURCE, "text": statement(rows),
-                "cache_seconds": seconds, "seconds": None, "rows": None, "options_path": "", "choices": [],
-            }  # fmt: skip
+            yield _query(f"{prefix}-{rows}", statement(rows), seconds)
+
+
+def _query(name: str, text: str, seconds: int) -> dict[str, Any]:
+    return {
+        "name": name, "description": "", "source": SOURCE, "text": text,
+        "cache_seconds": seconds, "seconds": None, "rows": None, "options_path": "", "choices": [],
+    }  # fmt: skip
 
 
 def widgets() -> Iterator[dict[str, Any]]:
@@ -82,8 +93,8 @@ def _columns() -> Iterator[Mapping[str, str]]:
         yield {"field": field, "headerName": field.title(), "cellDataType": kind}
 
 
-def fill() -> str:
-    """Make and publish everything in an empty state folder; return the text of a key."""
+def fill(*, paged: bool) -> str:
+    """Make and publish everything in an empty state folder, the large table if asked to; return the text of a key."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     django.setup()
     from django.conf import settings
@@ -101,8 +112,14 @@ def fill() -> str:
         definition_publish(read_query(document))
     for document in widgets():
         definition_publish(read_widget(document))
+    if paged:
+        write_paged(Path(settings.WIDGETS_FILES) / SOURCE)
+        definition_publish(read_query(_query(PAGED, f"select * from {PAGED}", 0)))
+        definition = {**_definition(WIDGETS, PAGED), "type": "ssrm_table", "params": []}
+        document = {"id": PAGED, "definition": definition, "shape": None, "feeds": {"rows": PAGED}}
+        definition_publish(read_widget(document))
     return key_issue(name="Benchmark")[1]
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{fill()}\n")
+    sys.stdout.write(f"{fill(paged=PAGED in sys.argv)}\n")

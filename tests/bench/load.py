@@ -37,6 +37,7 @@ class Target:
 
     url: str
     headers: Mapping[str, str]
+    body: str = ""
 
 
 def rate(target: Target, *, callers: int, seconds: float, whole: bool) -> float:
@@ -60,7 +61,8 @@ def _wrk(wrk: str, target: Target, callers: int, seconds: float) -> float:
 
 
 def _own(target: Target, callers: int, seconds: float) -> float:
-    command = [sys.executable, "-m", __name__, target.url, json.dumps(dict(target.headers)), str(callers), str(seconds)]
+    command = [sys.executable, "-m", __name__, target.url, json.dumps(dict(target.headers)), target.body,
+               str(callers), str(seconds)]  # fmt: skip
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + PATIENCE)
     except subprocess.TimeoutExpired:
@@ -119,8 +121,12 @@ class _Caller(asyncio.Protocol):
 
 async def _load(target: Target, callers: int, seconds: float) -> float:
     parts = urlsplit(target.url)
-    lines = [f"GET {parts.path} HTTP/1.1", f"Host: {parts.netloc}", *map(": ".join, target.headers.items()), "", ""]
-    request, loop, start = "\r\n".join(lines).encode(), asyncio.get_running_loop(), time.perf_counter()
+    method = "POST" if target.body else "GET"
+    lines = [f"{method} {parts.path} HTTP/1.1", f"Host: {parts.netloc}", *map(": ".join, target.headers.items())]
+    if target.body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(target.body)}"]
+    request = "\r\n".join([*lines, "", target.body]).encode()
+    loop, start = asyncio.get_running_loop(), time.perf_counter()
     made = [
         await loop.create_connection(lambda: _Caller(request, start + seconds), parts.hostname or "", parts.port or 80)
         for _ in range(callers)
@@ -133,10 +139,11 @@ def _main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("headers", type=json.loads)
+    parser.add_argument("body")
     parser.add_argument("callers", type=int)
     parser.add_argument("seconds", type=float)
     asked = parser.parse_args()
-    target = Target(asked.url, asked.headers)
+    target = Target(asked.url, asked.headers, asked.body)
     try:
         sys.stdout.write(str(uvloop.run(_load(target, asked.callers, asked.seconds))))
     except (LoadError, OSError) as error:

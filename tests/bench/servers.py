@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench.works import SOURCE
+from tests.bench.works import PAGED, SOURCE
 from tests.loopback import Response, ask, eventually, free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,9 +22,9 @@ DEFAULTS = dict.fromkeys(
 )  # fmt: skip
 
 
-def fill(home: Path) -> str:
-    """Fill an empty state folder; return the text of a key."""
-    command = [sys.executable, "-m", "tests.bench.backend"]
+def fill(home: Path, *, paged: bool) -> str:
+    """Fill an empty state folder, with the large table if asked to; return the text of a key."""
+    command = [sys.executable, "-m", "tests.bench.backend", *([PAGED] if paged else [])]
     done = subprocess.run(command, cwd=ROOT, env=_environment(home), check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout.split()[-1]
 

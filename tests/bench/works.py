@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 SOURCE = "bench"
@@ -9,13 +10,32 @@ FRESH, CACHED = "fresh", "cached"
 ROWS = (1_000, 100_000)
 WIDGETS = 200
 
+# A table too large to send whole, as Parquet, and what a grid asks of it.
+PAGED = "paged"
+PAGED_ROWS = 5_000_000
+PAGE_FILTER = "lower(ticker) like lower('%12%') and price > 500"
+_FILTERS = {
+    "ticker": {"filterType": "text", "type": "contains", "filter": "12"},
+    "price": {"filterType": "number", "type": "greaterThan", "filter": 500},
+}
+PAGE_SORTED = json.dumps(
+    {"startRow": 0, "endRow": 100, "sortModel": [{"colId": "price", "sort": "desc"}], "filterModel": _FILTERS}
+)
+PAGE_GROUPED = json.dumps(
+    {
+        "startRow": 0, "endRow": 10, "sortModel": [{"colId": "price", "sort": "desc"}], "filterModel": _FILTERS,
+        "rowGroupCols": [{"id": "ticker", "field": "ticker"}],
+        "valueCols": [{"field": "price", "aggFunc": "max"}, {"field": "volume", "aggFunc": "sum"}],
+    }
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """One path here, one path of the peer with the same body, and how many times the peer's rate is aimed at.
 
     Without a goal it is there to compare. With `revalidate`, the request here says which version the client has, and
-    is answered 304. Of `slow` work every answer counts, those under way at the end too.
+    is answered 304. Of `slow` work every answer counts, those under way at the end too. With a `body` it is a POST.
     """
 
     name: str
@@ -26,6 +46,7 @@ class Work:
     callers: tuple[int, ...] = (16, 1)
     revalidate: bool = False
     slow: bool = False
+    body: str = ""
 
 
 def table_name(rows: int) -> str:
@@ -54,4 +75,25 @@ def works() -> list[Work]:
         Work("large-orjson", "100,000 rows / orjson", fresh_large, f"/orjson/{large}", 2.5, (4, 1), slow=True),
         Work("small-cached", "1,000 rows cached / cached bytes", f"/{CACHED}-{small}", f"/table/{small}", 0.7),
         Work("large-cached", "100,000 rows cached / cached bytes", f"/{CACHED}-{large}", f"/table/{large}", 1),
+        # Not cached: both sides make the page and count, each time.
+        Work(
+            "page-sorted",
+            "page of 5,000,000, sorted / on Parquet",
+            f"/{PAGED}",
+            "/page/sorted",
+            2,
+            (4, 1),
+            slow=True,
+            body=PAGE_SORTED,
+        ),
+        Work(
+            "page-grouped",
+            "page of 5,000,000, grouped / on Parquet",
+            f"/{PAGED}",
+            "/page/grouped",
+            2,
+            (4, 1),
+            slow=True,
+            body=PAGE_GROUPED,
+        ),
     ]

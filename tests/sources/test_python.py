@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from widgets_app import functions
-from widgets_app.errors import BadRequest, DefinitionError, SourceFailed
+from widgets_app.errors import BadRequest, DefinitionError, SourceFailed, SourceTimeout
 from widgets_app.functions import data_function
 from widgets_app.sources.base import Call, Limits, SourceOptions
 from widgets_app.sources.frame import Frame
+from widgets_app.sources.limits import Slots, run_limited
 from widgets_app.sources.python import PythonBackend
 from widgets_app.sources.registry import backend_class
 
@@ -181,3 +184,48 @@ def test_limits_hold_for_functions(backend: PythonBackend):
     data_function("made")(lambda: ({"n": n} for n in range(10)))
     frame = backend.prepare("made").run({}, Limits(rows=3), Call())
     assert (frame.row_count, frame.truncated) == (3, True)
+
+
+def run(backend: PythonBackend, name: str, **values: Any) -> Frame:
+    return backend.prepare(name).run(values, Limits(), Call())
+
+
+def test_asynchronous_functions_run_on_one_event_loop(backend: PythonBackend):
+    @data_function
+    async def loop() -> list[dict[str, object]]:
+        await asyncio.sleep(0)
+        return [{"loop": id(asyncio.get_running_loop()), "thread": threading.current_thread().name}]
+
+    first, second = run(backend, "loop").rows(), run(backend, "loop").rows()
+    assert first == second
+    assert first[0]["thread"] == "functions"
+
+
+def test_what_an_asynchronous_function_raises_is_told_as_of_any_other(backend: PythonBackend):
+    @data_function
+    async def wrong(days: int) -> None:
+        await asyncio.sleep(0)
+        raise BadRequest("days must be positive.") if days < 0 else RuntimeError("broken")
+
+    with pytest.raises(BadRequest, match="days must be positive"):
+        run(backend, "wrong", days=-1)
+    with pytest.raises(SourceFailed, match='"wrong" failed: RuntimeError: broken'):
+        run(backend, "wrong", days=1)
+
+
+def test_an_asynchronous_function_is_cancelled_at_its_time_limit_and_its_slot_is_free(backend: PythonBackend):
+    cancelled = threading.Event()
+
+    @data_function
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    call, slots = Call(), Slots("code", 1)
+    prepared = backend.prepare("endless")
+    with pytest.raises(SourceTimeout):
+        run_limited(slots, lambda: prepared.run({}, Limits(), call), seconds=0.1, call=call, what="It")
+    assert cancelled.wait(10)
+    assert run_limited(slots, lambda: "next", seconds=10, call=Call(), what="It") == "next"

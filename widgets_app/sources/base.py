@@ -51,6 +51,8 @@ class PreparedQuery(ABC):
     placeholders: tuple[str, ...]
     # Whether the result depends on who asks, and so may not be shared between callers.
     uses_caller: bool = False
+    # Whether the fingerprint has to be waited for, as it is in a database.
+    waits: bool = False
 
     @abstractmethod
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:

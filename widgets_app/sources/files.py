@@ -6,11 +6,11 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 from django.conf import settings
@@ -19,10 +19,11 @@ from pydantic import Field, field_validator
 
 from widgets_app.errors import DefinitionError, SourceFailed
 from widgets_app.sources import duckdb_errors, folder, placeholders
-from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend, SourceOptions
-from widgets_app.sources.folder import Folder, OpenFolder
+from widgets_app.sources.base import Call, Limits, SourceBackend, SourceOptions
 from widgets_app.sources.frame import Frame, FrameColumn
 from widgets_app.sources.json_sql import LARGE_INTEGER, OTHER_TYPES
+from widgets_app.sources.page_sql import PageSql
+from widgets_app.sources.paging import PageAsk, PagedQuery, level_of
 from widgets_app.sources.plan import CompiledPlan, Cursor, Plan, Values, columns_of
 from widgets_app.sources.registry import register
 
@@ -38,26 +39,50 @@ _HINT = "Only a SELECT can be used."
 _HINTS = {"MULTI": "Name the values of a PIVOT: pivot t on x in ('a', 'b') using sum(y)."}
 
 
-class FilesQuery(PreparedQuery):
-    """One SELECT over the tables of a folder."""
+class Tables(Protocol):
+    """Tables in a DuckDB, as they were at one time; `number` tells them from all others."""
 
-    def __init__(self, source: str, watched: Folder, template: placeholders.Template) -> None:
+    @property
+    def number(self) -> int: ...
+    @property
+    def connection(self) -> Cursor: ...
+    def missing(self, table: str) -> str: ...
+    def shortened(self, text: str) -> str: ...
+
+
+class Watched(Protocol):
+    """Tables that change: `fingerprint` looks for their newest state."""
+
+    def fingerprint(self) -> str: ...
+    def opened(self) -> Any: ...
+    def drop(self, opened: Any) -> None: ...
+
+
+class FilesQuery(PagedQuery):
+    """One SELECT over the tables of a folder, or over other tables that are watched."""
+
+    def __init__(self, source: str, watched: Watched, template: placeholders.Template) -> None:
         self.placeholders = template.names
         self._source = source
         self._folder = watched
-        self._sql = template.render(lambda name: f"${name}")
+        self._sql = template.render(_parameter)
         # Inside brackets a statement that changes data can't stand, not even in a WITH.
         self._wrapped = f"select * from (\n{self._sql}\n) as q"  # noqa: S608  an author's text, checked below
         self._plan: CompiledPlan | None = None
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
         """Run it on the newest state of the folder, with values bound by name."""
-        opened = self._folder.opened()
+        with self._cursor(call) as (opened, cursor):
+            return self._read(opened, cursor, _bound(values), limits)
+
+    @contextmanager
+    def _cursor(self, call: Call) -> Iterator[tuple[Tables, Cursor]]:
+        """Give a cursor on the newest state of the folder; what DuckDB raises becomes SourceFailed."""
+        opened: Tables = self._folder.opened()
         cursor = opened.connection.cursor()
         call.on_cancel.append(lambda: _interrupt(cursor))
-        bound = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
         try:
-            return self._read(opened, cursor, bound or None, limits)
+            yield opened, cursor
         except duckdb.Error as error:
             logger.warning('A query of the source "%s" failed: %s', self._source, error)
             if isinstance(error, duckdb.FatalException | duckdb.InternalException):
@@ -66,6 +91,27 @@ class FilesQuery(PreparedQuery):
             raise SourceFailed(f"The query failed: {self._explained(error, opened, skipped=None)}") from error
         finally:
             cursor.close()
+
+    def page(self, values: Mapping[str, Any], ask: PageAsk, limits: Limits, call: Call) -> Frame:
+        """Have DuckDB make one page; see PagedQuery."""
+        paged = self._paged(values, ask, call)
+        query = self._around(paged.rows(ask.start, ask.end - ask.start))
+        return query.run({**values, **paged.values}, limits, call)
+
+    def count(self, values: Mapping[str, Any], ask: PageAsk, limits: Limits, call: Call) -> int:
+        """Have DuckDB count; see PagedQuery."""
+        paged = self._paged(values, ask, call)
+        query = self._around(paged.total())
+        return int(query.run({**values, **paged.values}, limits, call).rows()[0]["n"])
+
+    def _paged(self, values: Mapping[str, Any], ask: PageAsk, call: Call) -> PageSql:
+        with self._cursor(call) as (_, cursor):
+            columns = columns_of(*self._described(cursor, _bound(values)))
+        return PageSql(self._sql, level_of(ask, columns), "duckdb", self.placeholders, _parameter)
+
+    def _around(self, sql: str) -> FilesQuery:
+        """Return the query that a statement around this one's text is."""
+        return FilesQuery(self._source, self._folder, placeholders.Template(sql, ()))
 
     def columns(self) -> tuple[FrameColumn, ...]:
         """Return the columns as they are with every placeholder empty, nothing if DuckDB can't tell them then."""
@@ -77,11 +123,11 @@ class FilesQuery(PreparedQuery):
 
     def fingerprint(self) -> str:
         """Return a text that differs when the files do."""
-        return self._folder.listing().fingerprint
+        return self._folder.fingerprint()
 
     def check(self) -> None:
         """Raise DefinitionError unless the text is exactly one read that the tables there are can answer."""
-        opened = self._folder.opened()
+        opened: Tables = self._folder.opened()
         prefix = "prepare checked as select * from (\n"
         with opened.connection.cursor() as cursor:
             try:
@@ -115,7 +161,7 @@ class FilesQuery(PreparedQuery):
             raise
         return tuple(relation.columns), tuple(relation.types)
 
-    def _read(self, opened: OpenFolder, cursor: Cursor, values: Values, limits: Limits) -> Frame:
+    def _read(self, opened: Tables, cursor: Cursor, values: Values, limits: Limits) -> Frame:
         compiled = self._plan
         limit = limits.rows + 1
         if compiled is None or (compiled.plan.opened, compiled.plan.limit) != (opened.number, limit):
@@ -152,7 +198,7 @@ class FilesQuery(PreparedQuery):
             raise error
         return self._kept(replace(plan, names=names, kinds=kinds), cursor)
 
-    def _explained(self, error: duckdb.Error, opened: OpenFolder, *, skipped: int | None = 0) -> str:
+    def _explained(self, error: duckdb.Error, opened: Tables, *, skipped: int | None = 0) -> str:
         """Say what is wrong and where; `skipped` bytes stand before the text, None where places mean nothing."""
         if isinstance(error, duckdb.InterruptException):
             return "it was stopped."
@@ -162,7 +208,15 @@ class FilesQuery(PreparedQuery):
         if "must be at the top level" in found["exception_message"]:
             return "The query changes data or writes a file. Only a SELECT can be used."
         where = "" if skipped is None else duckdb_errors.place(error, self._sql, skipped=skipped)
-        return where + duckdb_errors.summary(error).replace(f"{opened.path}{os.sep}", "")
+        return where + opened.shortened(duckdb_errors.summary(error))
+
+
+def _parameter(name: str) -> str:
+    return f"${name}"
+
+
+def _bound(values: Mapping[str, Any]) -> Values:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()} or None
 
 
 def _interrupt(cursor: Cursor) -> None:
@@ -206,7 +260,7 @@ class FilesBackend(SourceBackend):
         super().__init__(name, options)
         chosen = options.folder if isinstance(options, FilesOptions) else ""
         self.path = base_folder() / (chosen or re.sub(r"[^\w-]", "_", name))
-        self._folder = folder.watched(self.path)
+        self._folder = folder.watched(self.path, Path(settings.WIDGETS_HOME) / "converted")
         # It may be shared and have been looked at before the files came for which this source is opened.
         self._folder.look_again()
 

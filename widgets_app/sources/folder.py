@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 
 from widgets_app.errors import DefinitionError, SourceFailed
-from widgets_app.sources import duckdb_errors
+from widgets_app.sources import duckdb_errors, storage
 from widgets_app.sources.json_sql import identifier, literal
 
 logger = logging.getLogger("widgets_app.sources")
@@ -58,12 +58,17 @@ class Listing:
 
 
 class OpenFolder:
-    """The tables that a folder held when it was opened; `faults` says for a missing table why it is missing."""
+    """The tables that a folder held when it was opened; `faults` says for a missing table why it is missing.
 
-    def __init__(self, path: Path, listing: Listing) -> None:
+    In `state` converted files are looked for. `stale` says that there are new ones.
+    """
+
+    def __init__(self, path: Path, listing: Listing, state: Path | None = None) -> None:
         self.number = next(_numbers)
         self.path = path
         self.listing = listing
+        self.state = state
+        self.stale = False
         self.faults: dict[str, str] = {}
         self.tables: list[str] = []
         temporary = tempfile.mkdtemp(prefix="widgets-duckdb-")
@@ -80,23 +85,41 @@ class OpenFolder:
             return f'The table "{table}" can\'t be used: {fault}'
         return f'There is no table "{table}". Tables: {", ".join(sorted(self.tables)) or "none yet"}.'
 
+    def shortened(self, text: str) -> str:
+        """Return an error's text without the folder's path."""
+        return text.replace(f"{self.path}{os.sep}", "")
+
     def _load(self, table: str, paths: list[Path]) -> None:
         try:
             path = _only(paths, table)
             _refuse_outside(path, self.path)
-            load(self.connection, path, table)
+            if not self._load_converted(path, table):
+                load(self.connection, path, table)
         except (DefinitionError, OSError) as error:
             self.faults[table.lower()] = str(error)
             logger.warning("The file %s can't be a table: %s", paths[0], error)
         else:
             self.tables.append(table)
 
+    def _load_converted(self, path: Path, table: str) -> bool:
+        stored = storage.converted(self.state, path) if self.state else None
+        name = f"stored_{len(self.tables)}"
+        if stored is None or not storage.attach(self.connection, stored, name):
+            return False
+        reading = f"select * from {name}.main.{storage.TABLE}"  # noqa: S608  names of our own
+        self.connection.execute(f"create view {identifier(table)} as {reading}")
+        return True
+
 
 class Folder:
-    """A folder that is watched: the tables of its newest state are opened beside those still in use. Thread-safe."""
+    """A folder that is watched: the tables of its newest state are opened beside those still in use. Thread-safe.
 
-    def __init__(self, path: Path) -> None:
+    Large files are converted in the folder `state`, if there is one.
+    """
+
+    def __init__(self, path: Path, state: Path | None = None) -> None:
         self.path = path
+        self._state = state
         self._opening = threading.Lock()
         self._opened: OpenFolder | None = None
         self._listing = Listing(())
@@ -113,6 +136,10 @@ class Folder:
             self._looked_at = now
         return self._listing
 
+    def fingerprint(self) -> str:
+        """Return a text that differs when the files do. Raises SourceFailed when it can't look."""
+        return self.listing().fingerprint
+
     def look_again(self) -> None:
         """Have the next caller see what is there now."""
         self._looked_at = float("-inf")
@@ -123,7 +150,7 @@ class Folder:
         Raises SourceFailed when the folder can't be opened; a file that can't be read is a missing table instead.
         """
         opened, listing = self._opened, self.listing()
-        if opened is not None and opened.listing == listing:
+        if opened is not None and opened.listing == listing and not opened.stale:
             return opened
         if not self._opening.acquire(blocking=opened is None) and opened is not None:
             return opened
@@ -133,13 +160,19 @@ class Folder:
             self._opening.release()
 
     def _reopened(self, listing: Listing) -> OpenFolder:
-        if self._opened is None or self._opened.listing != listing:
+        if self._opened is None or self._opened.listing != listing or self._opened.stale:
             try:
-                self._opened = OpenFolder(self.path, listing)
+                self._opened = OpenFolder(self.path, listing, self._state)
+                self._convert(self._opened)
             except (OSError, duckdb.Error) as error:
                 logger.exception("The folder %s can't be opened", self.path)
                 raise SourceFailed("The folder of the source can't be opened; the log tells why.") from error
         return self._opened
+
+    def _convert(self, opened: OpenFolder) -> None:
+        paths = [self.path / name for name, _, _ in opened.listing.files]
+        if self._state is not None and not storage.settled(self._state, paths):
+            storage.convert_later(self._state, paths, _store, lambda: setattr(opened, "stale", True))
 
     def drop(self, opened: OpenFolder) -> None:
         """Have the next caller open the folder anew instead of using `opened`."""
@@ -151,11 +184,15 @@ _watched: weakref.WeakValueDictionary[Path, Folder] = weakref.WeakValueDictionar
 _watching = threading.Lock()
 
 
-def watched(path: Path) -> Folder:
-    """Return the folder at a path; everybody who uses the same folder shares its tables."""
+def watched(path: Path, state: Path | None = None) -> Folder:
+    """Return the folder at a path; everybody who uses the same folder shares its tables.
+
+    Large files are converted in a folder of their own below `state`.
+    """
     path = path.resolve()
+    own = state / hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest() if state else None
     with _watching:
-        return _watched.setdefault(path, Folder(path))
+        return _watched.setdefault(path, Folder(path, own))
 
 
 def table_name(file_name: str) -> str:
@@ -163,11 +200,14 @@ def table_name(file_name: str) -> str:
     return re.sub(r"\W", "_", Path(file_name).stem)
 
 
-def load(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -> None:
-    """Make a file a table: Parquet as a view, all else read into memory. Raises DefinitionError saying why not."""
+def load(connection: duckdb.DuckDBPyConnection, path: Path, table: str, *, copied: bool = False) -> None:
+    """Make a file a table: Parquet as a view unless `copied`, all else read into memory.
+
+    Raises DefinitionError saying why not.
+    """
     if path.stat().st_size == 0:
         raise DefinitionError(f"{path.name} is empty.")
-    kind = "view" if path.suffix.lower() == ".parquet" else "table"
+    kind = "view" if path.suffix.lower() == ".parquet" and not copied else "table"
     try:
         reading = f"select * from {_reader(path)}"  # noqa: S608  names are quoted
         connection.execute(f"create {kind} {identifier(table)} as {reading}")
@@ -197,6 +237,17 @@ def _connect(temporary: str) -> duckdb.DuckDBPyConnection:
     )
     connection.execute("set global timezone = 'UTC'")
     return connection
+
+
+def _store(path: Path, target: Path) -> None:
+    """Write a file as a new file of DuckDB's, in the order of its rows."""
+    with tempfile.TemporaryDirectory(prefix="widgets-duckdb-") as temporary:
+        connection = _connect(temporary)
+        with storage.interruptible(connection):
+            connection.execute(f"attach {literal(str(target))} as made")
+            connection.execute("use made")
+            load(connection, path, storage.TABLE, copied=True)
+            connection.execute("checkpoint made")
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

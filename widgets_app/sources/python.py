@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from django.db import close_old_connections
 
 from widgets_app import functions
 from widgets_app.errors import DefinitionError, RequestError, SourceFailed
-from widgets_app.sources import placeholders
+from widgets_app.sources import event_loop, placeholders
 from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.registry import register
 from widgets_app.sources.rows import frame_from_rows
+
+T = TypeVar("T")
 
 logger = logging.getLogger("widgets_app.sources")
 
@@ -32,10 +35,21 @@ class PythonQuery(PreparedQuery):
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
         """Call the function. A RequestError that it raises is passed on, anything else becomes SourceFailed."""
+        return self._guarded(lambda: frame_from_rows(_rows(self._result(values, call)), limits))
+
+    def act(self, values: Mapping[str, Any], call: Call) -> None:
+        """Call the function for what it does, whatever it returns. Raises as `run`."""
+        self._guarded(lambda: self._result(values, call))
+
+    def _result(self, values: Mapping[str, Any], call: Call) -> object:
+        result = self.function(values, call.caller)
+        return event_loop.run(result, call) if inspect.iscoroutine(result) else result
+
+    def _guarded(self, work: Callable[[], T]) -> T:
         # Work in threads of our own gets no clean-up of database connections from Django.
         close_old_connections()
         try:
-            return frame_from_rows(_rows(self.function(values, call.caller)), limits)
+            return work()
         except RequestError:
             raise
         except Exception as error:

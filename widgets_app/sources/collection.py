@@ -1,0 +1,227 @@
+"""The source kind "collection": rows kept in this backend's own database, which forms write."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+import duckdb
+import orjson
+from django.db import DatabaseError, InterfaceError
+from pydantic import Field, field_validator, model_validator
+
+from widgets_app.errors import Busy, DefinitionError, SourceFailed
+from widgets_app.models import CollectionRow, Revision, Source
+from widgets_app.sources import folder, placeholders
+from widgets_app.sources.base import SourceBackend, SourceOptions
+from widgets_app.sources.files import FilesQuery
+from widgets_app.sources.frame import ColumnType
+from widgets_app.sources.json_sql import identifier
+from widgets_app.sources.registry import register
+
+TABLE = "rows"
+# The most rows of a collection that an option may allow: a change has all of them read again.
+MOST_ROWS = 100_000
+RETRY_SECONDS = 2
+
+TYPES: Mapping[str, str] = {
+    "text": "VARCHAR",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
+}
+# What every row has besides its own columns.
+KEPT: Mapping[str, str] = {
+    "row_id": "BIGINT",
+    "created_at": "TIMESTAMP",
+    "updated_at": "TIMESTAMP",
+    "created_by": "VARCHAR",
+}
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_numbers = itertools.count(1)
+
+
+class CollectionOptions(SourceOptions):
+    """The columns of the rows."""
+
+    columns: list[str] = Field(
+        default=[],
+        title="Columns",
+        description="Name and type of each column, such as vessel: text, arrived: date, tons: number. Types: "
+        f"{', '.join(TYPES)}. The columns {', '.join(KEPT)} are always there.",
+    )
+    key: list[str] = Field(
+        default=[],
+        title="Key columns",
+        description="Columns that tell rows apart, such as vessel: no two rows have the same values in them, and "
+        "changing and deleting find rows by them.",
+    )
+    max_rows: int = Field(
+        default=10_000,
+        ge=1,
+        le=MOST_ROWS,
+        title="Most rows",
+        description=f"A form is refused when there are so many rows already; at most {MOST_ROWS}.",
+    )
+
+    @property
+    def types(self) -> dict[str, ColumnType]:
+        """The type of each column by its name."""
+        return {name: cast(ColumnType, kind) for name, kind in map(_split, self.columns)}
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        names = [_checked(column) for column in value]
+        taken = {*KEPT}
+        for name in names:
+            if name.lower() in taken:
+                raise ValueError(f"the column {name} is there already; give it another name")
+            taken.add(name.lower())
+        return [": ".join(_split(column)) for column in value]
+
+    @model_validator(mode="after")
+    def _key_of_columns(self) -> CollectionOptions:
+        if unknown := [name for name in self.key if name not in self.types]:
+            raise ValueError(f"the key has {', '.join(unknown)}, which is no column")
+        return self
+
+
+def _split(column: str) -> tuple[str, str]:
+    name, _, kind = column.partition(":")
+    return name.strip(), kind.strip().lower()
+
+
+def _checked(column: str) -> str:
+    name, kind = _split(column)
+    if not _NAME.fullmatch(name):
+        raise ValueError(f'"{name}" is no name of a column; use letters, digits and _, a letter first')
+    if kind not in TYPES or kind not in get_args(ColumnType):
+        raise ValueError(f"write the type of {name} after a colon: one of {', '.join(TYPES)}")
+    return name
+
+
+@dataclass(frozen=True)
+class OpenRows:
+    """The rows as they were at one revision, as a table of a DuckDB that can reach nothing else."""
+
+    number: int
+    revision: int
+    connection: duckdb.DuckDBPyConnection
+
+    def missing(self, table: str) -> str:
+        """Return why there is no such table."""
+        return f'There is no table "{table}". The rows of a collection are the table "{TABLE}".'
+
+    def shortened(self, text: str) -> str:
+        """Return an error's text as people may see it."""
+        return text
+
+
+class Rows:
+    """The rows of one collection: loaded when asked for after a change, and by one thread only. Thread-safe."""
+
+    def __init__(self, source: str, types: Mapping[str, ColumnType]) -> None:
+        self._source = source
+        self._types = types
+        self._opening = threading.Lock()
+        self._opened: OpenRows | None = None
+        self._pk = 0
+
+    def fingerprint(self) -> str:
+        """Ask for the number that every change moves, and load the rows if it has moved."""
+        try:
+            revision = self._revision()
+            if self._opened is None or self._opened.revision != revision:
+                self._load(revision)
+        except (DatabaseError, InterfaceError) as error:
+            raise Busy("The rows can't be read now. Try again in a moment.", retry_after=RETRY_SECONDS) from error
+        return str(revision)
+
+    def opened(self) -> OpenRows:
+        """Return the rows of the last look; needs no database but for the first time."""
+        while (opened := self._opened) is None:
+            self.fingerprint()
+        return opened
+
+    def drop(self, opened: OpenRows) -> None:
+        """Have the rows loaded anew."""
+        if self._opened is opened:
+            self._opened = None
+
+    def _revision(self) -> int:
+        if not self._pk:
+            self._pk = Source.objects.filter(name=self._source).values_list("pk", flat=True).first() or 0
+        found = Revision.objects.filter(name=f"{Revision.ROWS}_{self._pk}").values_list("number", flat=True).first()
+        return found or 0
+
+    def _load(self, revision: int) -> None:
+        with self._opening:
+            # Another thread may have loaded them meanwhile, or newer ones.
+            if self._opened is None or self._opened.revision < revision:
+                rows = CollectionRow.objects.filter(source_id=self._pk)
+                self._opened = OpenRows(next(_numbers), revision, _table(rows, self._types))
+
+
+def _table(rows: Iterable[CollectionRow], types: Mapping[str, ColumnType]) -> duckdb.DuckDBPyConnection:
+    columns = {**{name: TYPES[kind] for name, kind in types.items()}, **KEPT}
+    connection = folder.scratch()
+    connection.execute("set enable_external_access = false")
+    names = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
+    connection.execute(f"create table {TABLE} ({names})")
+    # What doesn't suit a column that has another type by now becomes null.
+    connection.execute(
+        f"insert into {TABLE} select unnest(item) from (select unnest(from_json(?::json, ?)) as item)",  # noqa: S608
+        [orjson.dumps([_object(row, types) for row in rows]).decode(), orjson.dumps([columns]).decode()],
+    )
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+def _object(row: CollectionRow, types: Mapping[str, ColumnType]) -> dict[str, Any]:
+    return {
+        **{name: row.data.get(name) for name in types},
+        "row_id": row.pk,
+        "created_at": row.created_at.isoformat(),
+        "updated_at": row.updated_at.isoformat(),
+        "created_by": row.created_by,
+    }
+
+
+class CollectionQuery(FilesQuery):
+    """One SELECT over the rows of a collection."""
+
+    # Its fingerprint asks the database.
+    waits = True
+
+
+@register
+class CollectionBackend(SourceBackend):
+    """Rows in this backend's database, queried with DuckDB's SQL."""
+
+    kind = "collection"
+    label = "Collection (rows from forms)"
+    help = "Rows that people enter in forms, kept in this backend's database: SQL over the table rows."
+    Options = CollectionOptions
+
+    def __init__(self, name: str, options: SourceOptions) -> None:
+        super().__init__(name, options)
+        self.columns = options if isinstance(options, CollectionOptions) else CollectionOptions()
+        if not self.columns.columns:
+            raise DefinitionError("The collection has no columns. Name them, such as vessel: text.")
+        self._rows = Rows(name, self.columns.types)
+
+    def prepare(self, text: str) -> CollectionQuery:
+        """Check the text against the columns there are."""
+        query = CollectionQuery(self.name, self._rows, placeholders.find(text, dialect="duckdb"))
+        try:
+            query.check()
+        except (SourceFailed, Busy) as error:
+            raise DefinitionError(str(error)) from error
+        return query
