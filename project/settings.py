@@ -60,6 +60,9 @@ CORS_PREFLIGHT_MAX_AGE = 600
 WIDGETS_OPEN = env.flag("WIDGETS_OPEN", False)
 WIDGETS_QUERY_KEY = env.flag("WIDGETS_QUERY_KEY", True)
 
+# Parameters in one list, without the rows that widgets place them in: openbb-api, merging backends, fails at rows.
+WIDGETS_FLAT_PARAMS = env.flag("WIDGETS_FLAT_PARAMS", False)
+
 # Hosts that may be asked for data: names, or *.example.com for those below; none for every public host.
 WIDGETS_OUTBOUND_HOSTS = env.names("WIDGETS_OUTBOUND_HOSTS", [])
 

@@ -11,7 +11,7 @@ from tests.admin.conftest import Open, url
 from tests.admin.pages import Page, messages
 from tests.conftest import Define
 from widgets_app import catalog
-from widgets_app.models import Choice, Column, Parameter, Widget
+from widgets_app.models import Choice, Column, Parameter, Query, Widget
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +135,20 @@ def test_a_default_is_json_where_it_is_json_and_else_text(
 def test_a_number_that_json_cannot_hold_is_refused(parameter: Parameter, change: Open) -> None:
     assert "too large" in change(parameter).errors(value="1e400")
     assert "too large" in change(parameter).errors(minimum="9" * 5000)
+
+
+def test_the_page_tells_what_the_options_of_a_dropdown_can_follow(
+    boss: Client, define_query: Define, define_widget: Define
+) -> None:
+    define_query("tickers", "select ticker as value from prices where day >= :since and volume > :least")
+    dropdown = {"paramName": "ticker", "type": "endpoint", "optionsEndpoint": "options/tickers"}
+    define_widget(params=[dropdown, {"paramName": "since", "type": "date"}, FORM])
+    page = Page(boss, url("parameter", "change", Parameter.objects.get(param_name="ticker").pk))
+    assert "The query takes :since, :least. There are $since to follow." in page.text
+    Query.objects.update(text="select * from nowhere")
+    assert "There are $since to follow." in Page(boss, page.url).text
+    field = Page(boss, url("parameter", "change", Parameter.objects.get(param_name="x").pk))
+    assert "There are $ticker, $since to follow." in field.text
 
 
 def test_a_query_and_a_path_for_the_same_options_are_refused(

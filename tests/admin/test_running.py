@@ -60,6 +60,19 @@ def test_a_widget_is_run_with_its_defaults(widget: Widget, boss: Client) -> None
     assert curl in html
 
 
+def test_the_rows_of_a_table_are_shown_as_a_table_too(
+    define_query: Define, define_widget: Define, widget: Widget, boss: Client
+) -> None:
+    html = run(boss, widget)
+    assert "<th>price (number)</th>" in html
+    assert "<td>10.5</td>" in html
+    define_query("many", "select range as n from range(60)")
+    html = run(boss, define_widget("many", query="many"))
+    assert "The first 50 of 60 rows." in html
+    assert html.count("<td>") == 50
+    assert "<th>" not in run(boss, define_widget("chart", query="prices", type="chart", params=PARAMS), raw="on")
+
+
 def test_values_reach_the_query(widget: Widget, boss: Client) -> None:
     html = run(boss, widget, value_0="BBB", value_1="1")
     assert "20.25" in html
@@ -240,3 +253,12 @@ def test_a_trading_chart_of_an_upstream_is_asked_for_its_configuration(
 def test_types_that_get_offer_no_post(upstream: Source, define_widget: Define, boss: Client) -> None:
     page = Page(boss, url("widget", "run", define_widget("echo", upstream="desk").pk))
     assert "Send by POST" not in page.text
+
+
+def test_a_paged_table_of_our_own_is_asked_for_its_first_page(
+    define_query: Define, define_widget: Define, boss: Client
+) -> None:
+    define_query()
+    html = run(boss, define_widget(query="prices", type="ssrm_table"))
+    assert "&quot;rowCount&quot;: 3" in html
+    assert "&quot;startRow&quot;: 0" in unescape(html).replace('"', "&quot;")

@@ -13,6 +13,7 @@ from tests.commands.conftest import Command
 from tests.loopback import free_port
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NO_CHROMIUM = "There is no Chromium; Debian's package is called chromium."
 PASSWORD = "-secret-"
 DEFINITIONS = """
 from widgets_app.manifest.reading import read_query, read_widget
@@ -48,7 +49,7 @@ def manage(home: Path, *arguments: str, **environment: str) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server; the admin's user is boss."""
     if CHROMIUM is None:
-        pytest.skip("There is no Chromium; Debian's package is called chromium.")
+        pytest.skip(NO_CHROMIUM)
     home = tmp_path_factory.mktemp("home")
     (home / "files" / "market").mkdir(parents=True)
     (home / "files" / "market" / "prices.csv").write_text("day,ticker,price\n2024-01-02,AAA,10.5\n", encoding="utf-8")
@@ -66,8 +67,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser(server: str) -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     """A Chromium. It must end with the module: while it runs, Django takes this thread for an asynchronous one."""
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is in requirements-dev.txt.")
     with api.sync_playwright() as playwright:
         # As root in a container, Chromium has no sandbox and little shared memory.
@@ -78,7 +81,7 @@ def browser(server: str) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def signed_in(browser: Any, server: str) -> Iterator[Any]:
+def signed_in(server: str, browser: Any) -> Iterator[Any]:
     """A window of somebody who has signed in."""
     window = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=server)
     page = window.new_page()

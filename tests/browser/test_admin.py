@@ -42,6 +42,23 @@ def test_fields_follow_the_chosen_type(page: Any) -> None:
         page.wait_for_selector(gone, state="hidden")
 
 
+def test_options_of_a_chart_follow_its_kind(page: Any) -> None:
+    page.goto(f"{WIDGETS}add/")
+    page.select_option("#id_type", "chart")
+    tab(page, "Look")
+    shown = {
+        "line": ("second_y", "bins"),
+        "bar": ("horizontal", "markers"),
+        "histogram": ("bins", "x"),
+        "candlestick": ("volume", "colour"),
+        "treemap": ("groups", "legend"),
+    }
+    for kind, (there, gone) in shown.items():
+        page.select_option("#id_shape__chart__kind", kind)
+        page.wait_for_selector(f"#id_shape__chart__{there}", state="visible")
+        page.wait_for_selector(f"#id_shape__chart__{gone}", state="hidden")
+
+
 def test_a_field_with_something_in_it_stays_in_sight(page: Any) -> None:
     page.goto(f"{WIDGETS}add/")
     tab(page, "Look")

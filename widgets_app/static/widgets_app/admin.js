@@ -59,3 +59,50 @@ document.addEventListener("change", (event) => {
         event.target.closest(".wb-field").querySelector("input[type=text]").value = names;
     }
 });
+
+// Colour rules: rows are copied from an empty one; each shows the inputs that its condition looks at.
+const HEX = /^#[0-9a-f]{6}$/i;
+
+function showColour(rule) {
+    const colour = rule.querySelector("[name$=-color]").value;
+    if (HEX.test(colour)) {
+        rule.querySelector("[data-picker]").value = colour;
+    }
+}
+
+function addRule(rules) {
+    const rows = rules.querySelector("[data-rows]");
+    const numbers = [...rows.querySelectorAll("[name$=-rule]")].map((input) => Number(input.name.split("-").at(-2)));
+    const made = document.createElement("div");
+    made.innerHTML = rules.querySelector("template").innerHTML.replaceAll("__n__", Math.max(-1, ...numbers) + 1);
+    rows.append(made.firstElementChild);
+}
+
+document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-add-rule], [data-remove-rule]");
+    if (!link) {
+        return;
+    }
+    event.preventDefault();
+    if ("addRule" in link.dataset) {
+        addRule(link.closest("[data-rules]"));
+    } else {
+        link.closest(".wb-rule").remove();
+    }
+});
+
+document.addEventListener("input", (event) => {
+    const rule = event.target.closest(".wb-rule");
+    if (!rule) {
+        return;
+    }
+    if (event.target.matches("select")) {
+        rule.dataset.condition = event.target.value;
+    } else if (event.target.matches("[data-picker]")) {
+        rule.querySelector("[name$=-color]").value = event.target.value;
+    } else {
+        showColour(rule);
+    }
+});
+
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".wb-rule").forEach(showColour));
