@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -292,3 +295,34 @@ def test_an_upstream_that_is_gone_is_told(caller: Client, desk: Source, define_p
     assert answer.status_code == 502
     assert '"desk"' in answer.json()["error"]
     assert len(caller.get("/widgets.json").json()) == 2
+
+
+ROWS = [[{"paramName": "a", "type": "text"}, {"paramName": "b", "type": "text"}], [], [{"paramName": "c"}]]
+
+
+def _served_params(caller: Client) -> dict[str, list[Any]]:
+    refresh()
+    return {name: widget["params"] for name, widget in caller.get("/widgets.json").json().items()}
+
+
+@pytest.mark.django_db
+def test_rows_of_parameters_are_served_as_one_list_where_that_is_asked_for(
+    caller: Client, define_widget: Define, define_passed: Define, settings: Any
+) -> None:
+    define_widget("made", params=ROWS)
+    define_passed("imported", params=ROWS)
+    define_widget("flat", params=[{"paramName": "a"}])
+    assert _served_params(caller) == {"made": ROWS, "imported": ROWS, "flat": [{"paramName": "a"}]}
+    settings.WIDGETS_FLAT_PARAMS = True
+    flat = [*ROWS[0], *ROWS[2]]
+    assert _served_params(caller) == {"made": flat, "imported": flat, "flat": [{"paramName": "a"}]}
+
+
+@pytest.mark.django_db
+def test_rows_are_kept_in_what_is_exported_although_one_list_is_served(
+    define_widget: Define, settings: Any, tmp_path: Path
+) -> None:
+    settings.WIDGETS_FLAT_PARAMS = True
+    define_widget("made", params=ROWS)
+    call_command("export_bundle", str(tmp_path))
+    assert json.loads((tmp_path / "widgets.json").read_text())["made"]["params"] == ROWS

@@ -41,8 +41,8 @@ def section(page: str, word: str) -> str:
 def option_row(name: str, field: FieldInfo) -> str:
     """Return the line of widget-types.md that tells about one option."""
     default = field.get_default(call_default_factory=True)
-    shown = "empty" if default in ("", []) else f"`{orjson.dumps(default).decode().strip(chr(34))}`"
-    others = "".join(f", `{word}`" for word in get_args(field.annotation) if word not in (default, str))
+    shown = "empty" if default in ("", [], {}) else f"`{orjson.dumps(default).decode().strip(chr(34))}`"
+    others = "".join(f", `{word}`" for word in get_args(field.annotation) if isinstance(word, str) and word != default)
     values = f"{shown} (default){others}" if others else shown
     return f"| {field.title} | `{name}` | {values} | {field.description} |"
 
@@ -59,7 +59,7 @@ def test_every_option_of_every_shape_is_explained(kind: str, name: str, field: F
 
 def test_the_page_of_widget_types_has_a_heading_for_each_type_and_no_other() -> None:
     headings = re.findall(r"^## .*$", read("widget-types.md"), flags=re.MULTILINE)
-    named = {word for heading in headings for word in re.findall(r"`(\w+)`", heading)}
+    named = {word for heading in headings for word in re.findall(r"`([\w-]+)`", heading)}
     assert named == set(shapes())
 
 

@@ -6,7 +6,7 @@ import atexit
 import gzip
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from widgets_app.compiled import (
     AgentEntry,
     AppEntry,
     Entry,
+    Form,
     OpenSource,
     PublishedQuery,
     agent_of,
@@ -65,6 +66,14 @@ class PassRoute:
     stale_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class FormRoute:
+    """A path that a form is sent to; `sources` are those that its actions may name."""
+
+    form: Form
+    sources: Mapping[str, OpenSource]
+
+
 Route = DataRoute | OptionsRoute | PassRoute
 
 
@@ -92,6 +101,7 @@ class Catalog:
     data_paths: Mapping[str, tuple[Entry, ...]]
     option_paths: Mapping[str, tuple[Entry, ...]]
     option_queries: Mapping[str, PublishedQuery]
+    form_paths: Mapping[str, tuple[Entry, ...]]
     passed_paths: Mapping[str, tuple[Passing, ...]]
     # Paths with a placeholder such as stock/{ticker}, which some older backends have.
     passed_patterns: tuple[tuple[re.Pattern[str], tuple[Passing, ...]], ...]
@@ -121,7 +131,7 @@ class Catalog:
             return DataRoute(
                 entry=entries[0],
                 specs=merge(entry.specs for entry in entries),
-                query=self.queries.get(entries[0].query or ""),
+                query=self._query(entries),
                 stale_seconds=min(entry.stale_seconds for entry in entries),
             )
         if any(entry.visible(groups) for entry in self.option_paths.get(path, ())):
@@ -131,6 +141,21 @@ class Catalog:
             seconds = min(entry.stale_seconds for entry in passing)
             return PassRoute(self._upstream(passing[0].upstream), seconds)
         raise NotFound(NOTHING_HERE)
+
+    def _query(self, entries: Sequence[Entry]) -> PublishedQuery | None:
+        """Return the query of widgets on one path; its results are not kept where functions may change the data."""
+        query = self.queries.get(entries[0].query or "")
+        if query is not None and any(entry.calls_functions for entry in entries):
+            return replace(query, cache_seconds=0)
+        return query
+
+    def find_form(self, path: str, groups: frozenset[str]) -> FormRoute | None:
+        """Return the form that callers with these groups send to a path, if there is one and they may see it."""
+        entry = next((entry for entry in self.form_paths.get(path, ()) if entry.visible(groups)), None)
+        if entry is None:
+            return None
+        form = next(form for form in entry.forms if form.path == path)
+        return FormRoute(form, {source.name: source for source in self.sources.values()})
 
     def _upstream(self, name: str | None) -> OpenSource:
         found = next((source for source in self.sources.values() if source.name == name), None)
@@ -257,6 +282,7 @@ def _compile(old: Catalog | None, number: int) -> Catalog:
         data_paths=_by_path(local, lambda entry: {entry.path} if entry.path else set()),
         option_paths=_by_path(entries.values(), lambda entry: entry.option_paths & option_queries.keys()),
         option_queries=option_queries,
+        form_paths=_by_path(local, lambda entry: {form.path for form in entry.forms}),
         passed_paths=passed_paths,
         passed_patterns=tuple((_pattern(path), passing) for path, passing in passed_paths.items() if "{" in path),
         named_groups=frozenset[str]().union(*(item.groups for item in shown)),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
+from django.conf import settings
 from pydantic import ValidationError
 
 from widgets_app.errors import DefinitionError, SourceFailed
@@ -29,6 +31,28 @@ UDF_CALLS = ("config", "search", "symbols", "symbol_info", "history", "time", "m
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """What pressing a button of a form does; an empty `button` is any that has no action of its own."""
+
+    source: str
+    does: str = "append"
+    button: str = ""
+    function: str = ""
+    once_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form whose fields are sent here."""
+
+    name: str
+    path: str
+    specs: tuple[ParameterSpec, ...]
+    buttons: tuple[str, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A published widget."""
 
@@ -46,6 +70,12 @@ class Entry:
     upstream: str | None = None
     passed_paths: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    forms: tuple[Form, ...] = ()
+
+    @property
+    def calls_functions(self) -> bool:
+        """Whether a form of it calls functions, which may change its data unseen."""
+        return any(action.function for form in self.forms for action in form.actions)
 
     def visible(self, groups: frozenset[str]) -> bool:
         """Say whether callers with these groups may see it."""
@@ -129,16 +159,19 @@ def entry_of(version: int, text: str) -> Entry:
     """Compile a widget's document. Raises DefinitionError when Workspace would refuse the whole file over it."""
     published = document.load(text)
     widget_id, definition = published["id"], published["definition"]
+    upstream = published.get("upstream")
+    is_page = is_own_page(effective_type(definition), upstream)
+    if is_page and not published.get("imported"):
+        definition = _with_whole_address(definition)
     if finding := contract.breaks_entry(widget_id, definition):
         raise DefinitionError(f"{finding.message} {finding.fix}")
     data = definition.get("data")
     shape = shape_for(effective_type(definition))
-    upstream = published.get("upstream")
     return Entry(
         id=widget_id,
         version=version,
-        definition=definition,
-        path=local_path(definition.get("endpoint")),
+        definition=_flat(definition) if settings.WIDGETS_FLAT_PARAMS else definition,
+        path=None if is_page else local_path(definition.get("endpoint")),
         option_paths=_option_paths(definition),
         specs=specs_of(definition.get("params")),
         shape=shape,
@@ -148,7 +181,45 @@ def entry_of(version: int, text: str) -> Entry:
         stale_seconds=_passed_seconds(definition) if upstream else _seconds(definition.get("staleTime")),
         upstream=upstream,
         passed_paths=_passed_paths(definition) if upstream else frozenset(),
+        forms=() if upstream else tuple(_forms(definition, published.get("forms") or {})),
     )
+
+
+def _forms(definition: Mapping[str, Any], done: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Form]:
+    """Yield the forms of a widget that do something here."""
+    for param in flatten(definition.get("params")):
+        actions, path = done.get(_text(param.get("paramName"))), local_path(param.get("endpoint"))
+        if param.get("type") == "form" and actions and path:
+            fields = flatten(param.get("inputParams"))
+            yield Form(
+                name=param["paramName"],
+                path=path,
+                specs=specs_of(fields),
+                buttons=tuple(_text(field.get("paramName")) for field in fields if field.get("type") == "button"),
+                actions=tuple(Action(**action) for action in actions),
+            )
+
+
+def is_own_page(kind: str | None, upstream: object) -> bool:
+    """Say whether a widget shows the page at its endpoint, and has no data of its own there."""
+    return kind == "iframe" and not upstream
+
+
+def _with_whole_address(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a definition whose endpoint is the whole address of a page, as Workspace wants it."""
+    endpoint = definition.get("endpoint")
+    if not local_path(endpoint):
+        return definition
+    return {**definition, "endpoint": urljoin(f"{settings.PUBLIC_URL}/", str(endpoint).lstrip("/"))}
+
+
+def _flat(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a definition whose parameters stand in one list: who merges backends with openbb-api can't have rows."""
+    params = definition.get("params")
+    if not isinstance(params, list) or not any(isinstance(item, list) for item in params):
+        return definition
+    flat = [param for item in params for param in (item if isinstance(item, list) else [item])]
+    return {**definition, "params": flat}
 
 
 def effective_type(definition: Mapping[str, Any]) -> str | None:
@@ -260,7 +331,8 @@ def open_backend(source: Source) -> SourceBackend:
 def first_fault(error: ValidationError) -> str:
     """Return the first thing wrong with options, in one line."""
     first = error.errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+    text = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{'.'.join(str(part) for part in first['loc'])}: {text}."
 
 
 def query_of(version: int, published: Mapping[str, Any], source: OpenSource | None) -> PublishedQuery:

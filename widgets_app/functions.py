@@ -9,7 +9,7 @@
 A query of a Python source names the function in its text; the arguments are the query's placeholders. An argument
 named `caller` gets a mapping that tells who asks (name, user, groups) and is not a placeholder. The function may
 return rows (dicts), one dict, text, None, a data frame or an Arrow table, and may raise `widgets_app.errors.BadRequest`
-to say what is wrong with a value.
+to say what is wrong with a value. It may be written with `async def`: then it is cancelled at its time limit.
 """
 
 from __future__ import annotations
@@ -85,12 +85,8 @@ def _register(name: str, function: Function) -> Function:
 
 
 def _described(name: str, function: Callable[..., object]) -> DataFunction:
-    if (
-        not inspect.isfunction(function)
-        or inspect.iscoroutinefunction(function)
-        or inspect.isasyncgenfunction(function)
-    ):
-        raise DefinitionError(f'"{name}" can\'t be registered: only plain functions can, written with "def".')
+    if not inspect.isfunction(function) or inspect.isasyncgenfunction(function):
+        raise DefinitionError(f'"{name}" can\'t be registered: only functions can, written with "def" or "async def".')
     parameters = inspect.signature(function).parameters
     for parameter in parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+import orjson
 from django.utils import timezone
 
-from widgets_app import cache, catalog, passing
+from widgets_app import cache, catalog, forms, passing
 from widgets_app.authentication import Caller
 from widgets_app.catalog import DataRoute, OptionsRoute, PassRoute, Route
 from widgets_app.compiled import STALE_SECONDS, Entry, PublishedQuery
-from widgets_app.errors import MethodNotAllowed, NotFound
+from widgets_app.errors import BadRequest, MethodNotAllowed, NotFound
+from widgets_app.parameters.grid import page_ask
 from widgets_app.parameters.options import options_body
 from widgets_app.parameters.types import ParameterSpec
 from widgets_app.parameters.validate import validate
 from widgets_app.shapes.base import Ask, Body, Shape, ShapeOptions
+from widgets_app.shapes.ssrm import PagedTable
+from widgets_app.sources import page_rows
 from widgets_app.sources.base import Call, Forward, Pieces, PreparedQuery
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.limits import run_limited
+from widgets_app.sources.paging import PageAsk, PagedQuery
 
+T = TypeVar("T")
+
+POST_BYTES = 1024 * 1024  # bytes of a body that is read as JSON
 NO_SOURCE = 'The widget "{id}" has no data source yet. Choose a query or an upstream for it in the admin.'
 NO_SHAPE = 'Widgets of the type "{type}" get no data from queries yet. Choose another type, or an upstream.'
 
@@ -56,7 +65,7 @@ class Served:
     @classmethod
     def of(cls, body: Body, frame: Frame | None = None) -> Served:
         """Return the answer with a finished body; one header says when a limit cut rows off."""
-        headers = [("Content-Type", body.content_type), ("Cache-Control", "no-store")]
+        headers = [("Content-Type", body.content_type), ("Cache-Control", "no-store"), *body.headers]
         if frame is not None and frame.truncated:
             headers.append(("X-Truncated", f"{frame.row_count} rows"))
         return cls(body.content, headers, frame=frame)
@@ -75,16 +84,29 @@ class Read:
 
     def fresh(self) -> Frame:
         """Run the query within its limits, in a slot of its source."""
+        return self.limited(lambda: self.prepared.run(self.values, self.query.limits, self.call))
+
+    def limited(self, work: Callable[[], T]) -> T:
+        """Do work of the query within its limit of time, in a slot of its source."""
         query = self.query
         if query.source is None:
-            return self.prepared.run(self.values, query.limits, self.call)
+            return work()
         return run_limited(
             query.source.slots,
-            lambda: self.prepared.run(self.values, query.limits, self.call),
+            work,
             seconds=query.limits.seconds,
             call=self.call,
             what=f'Query "{query.name}"',
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many rows a level has, as it is kept."""
+
+    rows: int
+    made_at: float = field(default_factory=time.time)
+    size: int = 8
 
 
 def fetch(read: Read) -> Frame:
@@ -102,14 +124,52 @@ def serve(asked: Asked, caller: Caller) -> Served:
 
     Raises a RequestError in one line that says what to do.
     """
+    if asked.path in catalog.current().form_paths and (form := _form(asked, caller)):
+        return form
     route, asked = _found(asked, caller)
     if isinstance(route, PassRoute):
         return _passed(route, asked, caller)
+    if asked.method == "POST" and isinstance(route, DataRoute) and isinstance(route.entry.shape, PagedTable):
+        return _paged(route, route.entry.shape, asked, caller)
     if asked.method not in ("GET", "HEAD"):
         raise MethodNotAllowed(f"Nothing here takes {asked.method}. Ask with GET.")
     if isinstance(route, OptionsRoute):
         return _options(route, asked, caller)
     return cast(Served, _data(route, asked, caller, fetch))
+
+
+def _form(asked: Asked, caller: Caller) -> Served | None:
+    """Take in a form; None where the path has none for this caller, or has data to read besides."""
+    snapshot = catalog.current()
+    form = snapshot.find_form(asked.path, caller.groups)
+    if form is None or (asked.method != "POST" and asked.path in snapshot.data_paths):
+        return None
+    if asked.method != "POST":
+        raise MethodNotAllowed(f"A form is sent here; nothing takes {asked.method}. Send it with POST.")
+    forms.submit(form, posted(asked), caller)
+    return Served.of(Body(b'{"success": true}'))
+
+
+def posted(asked: Asked) -> dict[str, Any]:
+    """Return the JSON object in the body of a request; BadRequest for anything else and for too much."""
+    try:
+        found = orjson.loads(_whole_body(asked))
+        # Some clients write the object into a text.
+        found = orjson.loads(found) if isinstance(found, str) else found
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f'The body is not JSON: {error}. Send an object such as {{"name": "value"}}.') from None
+    if not isinstance(found, dict):
+        raise BadRequest('The body is JSON, but not an object. Send one such as {"name": "value"}.')
+    return found
+
+
+def _whole_body(asked: Asked) -> bytes:
+    body = b""
+    for piece in asked.body or ():
+        body += piece
+        if len(body) > POST_BYTES:
+            raise BadRequest(f"The body is larger than {POST_BYTES // 1024} KB. Send less.")
+    return body
 
 
 def serve_kept(asked: Asked, caller: Caller) -> Served | None:
@@ -119,6 +179,8 @@ def serve_kept(asked: Asked, caller: Caller) -> Served | None:
         kept = passing.kept_in_memory(route, _forward(asked))
         return None if kept is None else Served(kept.content, passing.headers_of(kept.headers))
     if isinstance(route, OptionsRoute) or route.query is None or route.query.prepared is None:
+        return None
+    if route.query.prepared.waits:
         return None
     passes_rows = route.entry.shape is not None and route.entry.shape.passes_rows
     return _data(route, asked, caller, _kept_in_memory) if passes_rows else None
@@ -175,6 +237,48 @@ def _data(route: DataRoute, asked: Asked, caller: Caller, get: Callable[[Read], 
     elif shape.needs_rows(options):
         raise NotFound(NO_SOURCE.format(id=route.entry.id))
     return Served.of(shape.render(frame, options, _ask(route.entry, values, asked.query)), frame)
+
+
+def _paged(route: DataRoute, shape: PagedTable, asked: Asked, caller: Caller) -> Served:
+    """Answer with one page of a widget's rows; the values of its parameters stand beside what the grid asks for."""
+    query = {**asked.query, **posted(asked)}
+    ask = page_ask(query)
+    values = validate(route.specs, query, now=timezone.localtime())
+    if route.query is None:
+        raise NotFound(NO_SOURCE.format(id=route.entry.id))
+    page, total = _page(reading(route.query, values, caller, route.stale_seconds), ask)
+    if ask.capped and ask.start + page.row_count < total:
+        page = replace(page, truncated=True)
+    return Served.of(shape.render_page(page, total, _ask(route.entry, values, query)), page)
+
+
+def _page(read: Read, ask: PageAsk) -> tuple[Frame, int]:
+    """Return one page and how many rows its level has; the source makes it where it can."""
+    paged = read.prepared
+    if not isinstance(paged, PagedQuery):
+        return page_rows.page(fetch(read), ask)
+    page = cache.shared(
+        _key(read, ask),
+        seconds=read.seconds,
+        make=lambda: read.limited(lambda: paged.page(read.values, ask, read.query.limits, read.call)),
+    )
+    known = None if page.truncated else ask.total(page.row_count)
+    return page, _count(read, paged, ask) if known is None else known
+
+
+def _count(read: Read, paged: PagedQuery, ask: PageAsk) -> int:
+    # It stays the same from page to page, whatever they are sorted by.
+    level = ask.level
+    count = cache.shared(
+        _key(read, level),
+        seconds=read.seconds,
+        make=lambda: Total(read.limited(lambda: paged.count(read.values, level, read.query.limits, read.call))),
+    )
+    return count.rows
+
+
+def _key(read: Read, ask: PageAsk) -> str:
+    return hashlib.blake2b(f"{read.key} {ask!r}".encode(), digest_size=20).hexdigest()
 
 
 def _shape(route: DataRoute) -> tuple[Shape, ShapeOptions]:

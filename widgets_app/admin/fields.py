@@ -132,13 +132,13 @@ def _refuse_constant(name: str) -> NoReturn:
 class JSONText(EditedAsText):
     """JSON as it is, indented; of one kind only if `kind` is given."""
 
-    def __init__(self, *, kind: type | None = None, **kwargs: Any) -> None:
-        self.kind = kind
+    def __init__(self, *, kind: type | None = None, empty: Callable[[], Any] | None = None, **kwargs: Any) -> None:
+        self.kind, self.empty = kind, empty
         super().__init__(**{"widget": Textarea(rows=3, monospace=True), **kwargs})
 
     def show(self, value: Any) -> str:
-        """Return it over several lines."""
-        return show_json(value, indent=2)
+        """Return it over several lines; nothing for what an empty input stands for."""
+        return "" if value == self.nothing() else show_json(value, indent=2)
 
     def parse(self, text: str) -> Any:
         """Read it, and refuse another kind of value."""

@@ -11,7 +11,7 @@ from django import forms
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from widgets_app.admin.fields import HIDDEN, SecretLines, Text, Words
+from widgets_app.admin.fields import HIDDEN, JSONText, SecretLines, Text, Words
 from widgets_app.admin.inputs import Textarea
 from widgets_app.admin.theme import NumberInput, SelectInput, SwitchInput, TextInput
 
@@ -79,9 +79,22 @@ class Options:
         return {each: stored[each] if secret == HIDDEN else secret for each, secret in value.items()}
 
     def conditions(self, decider: str, default: str = "") -> dict[str, str]:
-        """Return for each form field the JavaScript that says whether it shows."""
-        shown = " || ".join(f"({decider} || '{default}') == '{kind}'" for kind in self.kinds)
-        return dict.fromkeys(self.names.values(), shown)
+        """Return for each form field the JavaScript that says whether it shows.
+
+        An option may depend on others of its class: `json_schema_extra={"shown_for": {"kind": ["pie"]}}`.
+        """
+        shown = _one_of(decider, default, self.kinds)
+        return {name: " && ".join((f"({shown})", *self._depends(option))) for option, name in self.names.items()}
+
+    def _depends(self, option: str) -> list[str]:
+        extra = self.model.model_fields[option].json_schema_extra
+        wanted: Any = extra.get("shown_for", {}) if isinstance(extra, dict) else {}
+        defaults = self.model.model_fields
+        return [f"({_one_of(self.names[on], defaults[on].default, kinds)})" for on, kinds in wanted.items()]
+
+
+def _one_of(field: str, default: str, values: Iterable[str]) -> str:
+    return " || ".join(f"({field} || '{default}') == '{value}'" for value in values)
 
 
 def plain(options: BaseModel | None) -> dict[str, Any] | None:
@@ -137,6 +150,8 @@ def _field(option: str, info: FieldInfo) -> forms.Field:
     if annotation == dict[str, SecretStr]:
         common["help_text"] = f"{common['help_text']} {HOW_TO_KEEP}".strip()
         return SecretLines(**common)
+    if annotation == dict[str, Any]:
+        return JSONText(kind=dict, empty=dict, **common)
     if annotation == list[str]:
         return Words(empty=list, **common)
     if annotation is str:

@@ -9,18 +9,23 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 
 from widgets_app.admin.base import RowsInline, json_of, strings
 from widgets_app.admin.column import MoreLink
 from widgets_app.admin.fields import Scalar, Typed
+from widgets_app.admin.form_action import FormActionInline, path_fill
 from widgets_app.admin.forms import KeepingForm
 from widgets_app.admin.inputs import RowInput
 from widgets_app.admin.ordering import OrderedFormSet, OrderedInline
 from widgets_app.admin.publishing import PartAdmin
 from widgets_app.admin.site import site
+from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract
-from widgets_app.models import Choice, Parameter, Query
+from widgets_app.models import Choice, FormAction, Parameter, Query
+from widgets_app.services import findings
 from widgets_app.services.publishing import Definition
 
 QUERIES = "query-names"
@@ -128,6 +133,11 @@ class ChoiceInline(OrderedInline):
 class ParameterForm(KeepingForm):
     """All of a parameter."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if field := self.fields.get("options_params"):
+            field.help_text = format_html("{} {}", field.help_text, followed(self.instance))
+
     def clean(self) -> dict[str, Any]:
         """Complain at the field about what would not work."""
         super().clean()
@@ -137,6 +147,22 @@ class ParameterForm(KeepingForm):
             if path and self.touched(name) and contract.is_reserved(path):
                 self.add_error(name, "This backend uses this path itself. Choose another one.")
         return self.cleaned_data
+
+
+def followed(parameter: Parameter) -> str:
+    """Return what the options of a parameter can follow: placeholders of its query, parameters of its widget."""
+    others = parameter.widget.parameters.filter(Q(parent=None) | Q(parent=parameter.parent_id))
+    others = others.exclude(pk=parameter.pk).exclude(param_name=None).exclude(type__in=("form", "button"))
+    names = others.values_list("param_name", flat=True)
+    query = parameter.options_query
+    try:
+        prepared = findings.prepare(query.source, query.text) if query else None
+    except DefinitionError:
+        prepared = None  # the page of the query says why
+    taken = ", ".join(f":{name}" for name in prepared.placeholders) if prepared else ""
+    given = ", ".join(f"${name}" for name in names)
+    sentences = [f"The query takes {taken}." if taken else "", f"There are {given} to follow." if given else ""]
+    return " ".join(filter(None, sentences))
 
 
 def check_options_path(form: KeepingForm) -> None:
@@ -219,7 +245,7 @@ class ParameterAdmin(PartAdmin):
         if kind in ("text", "tabs", "endpoint") or obj.choices.exists():
             inlines.append(ChoiceInline)
         if kind == "form" or obj.fields.exists():
-            inlines.append(FormFieldInline)
+            inlines += [FormFieldInline, FormActionInline]
         return inlines
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
@@ -228,6 +254,8 @@ class ParameterAdmin(PartAdmin):
             for row in formset.forms:
                 row.instance.widget_id = form.instance.widget_id
         super().save_formset(request, form, formset, change)
+        if formset.model is FormAction:
+            path_fill(form.instance)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Add the names of queries, for the fields of forms."""

@@ -31,6 +31,7 @@ from widgets_app.models import Query, Widget
 from widgets_app.parameters.types import ParameterSpec, as_text, parse
 from widgets_app.services import states
 from widgets_app.serving import Asked, Served
+from widgets_app.shapes.ssrm import PagedTable
 from widgets_app.sources.base import Pieces
 from widgets_app.sources.frame import Frame
 
@@ -38,6 +39,7 @@ BODY_SHOWN = 20_000  # characters of a body
 BODY_PRETTY = 1_000_000  # bytes of a body that is still laid out anew
 BODY_READ = 4_000_000  # bytes of a body that are taken from an upstream
 ROWS_SHOWN = 50  # rows of a query's result
+CELL_SHOWN = 300  # characters of one cell; what is cut ends with dots
 KEY_PLACEHOLDER = "your key"
 # Types whose clients send the values as the body of a POST, and what they send besides.
 SSRM_PAGE = {"startRow": 0, "endRow": 100, "sortModel": [], "filterModel": {}}
@@ -139,7 +141,8 @@ class RunWidgetForm(RunForm):
 
     def __init__(self, entry: Entry, data: Any, keys: Iterable[tuple[str, str]]) -> None:
         super().__init__(entry.specs, data)
-        self.sent_besides = POSTED.get(effective_type(entry.definition)) if entry.upstream else None
+        posts = entry.upstream or isinstance(entry.shape, PagedTable)
+        self.sent_besides = POSTED.get(effective_type(entry.definition)) if posts else None
         if self.sent_besides is None:
             del self.fields["post"]
         choices = [("", "Somebody in all groups"), *keys]
@@ -247,10 +250,11 @@ def _problem(row: Widget, entry: Entry | None) -> str:
 
 
 def _run(entry: Entry, form: RunWidgetForm, request: HttpRequest) -> dict[str, Any]:
-    caller = _caller(form.cleaned_data["seen_by"], request)
+    caller = caller_of(form.cleaned_data["seen_by"], request)
     asked = _asked(entry, form)
     outcome = measured(lambda: _answered(serving.serve(asked, caller)))
-    return {"outcome": outcome, "curl": _curl(asked), "caller": caller}
+    rows = _table(outcome.frame) if outcome.frame and entry.shape and entry.shape.passes_rows else {}
+    return {"outcome": outcome, "curl": _curl(asked), "caller": caller, **rows}
 
 
 def _is_udf(entry: Entry) -> bool:
@@ -299,7 +303,8 @@ def _keys(request: HttpRequest) -> list[tuple[str, str]]:
     return [(prefix, f"{key.caller.name} ({prefix}…)") for prefix, key in KEYS.current().items() if key.active]
 
 
-def _caller(prefix: str, request: HttpRequest) -> Caller:
+def caller_of(prefix: str, request: HttpRequest) -> Caller:
+    """Return the owner of a key, or, without a prefix, whoever is signed in, as a member of all groups."""
     if prefix:
         return KEYS.current()[prefix].caller
     name = request.user.get_username()
@@ -314,7 +319,7 @@ class RunQuery(DefinitionAdmin):
         """Run the saved draft within the limits of its source, and show the first rows."""
         row = self.row_or_404(request, object_id)
         context: dict[str, Any] = {"title": f"Run {row}", "back": change_url(row)}
-        draft = _draft(row)
+        draft = draft_of(row)
         if draft.prepared is None:
             return self.page(request, "admin/widgets_app/run.html", row, **context, problem=draft.fault)
         specs = [ParameterSpec(name) for name in draft.prepared.placeholders]
@@ -324,7 +329,7 @@ class RunQuery(DefinitionAdmin):
         return self.page(request, "admin/widgets_app/run.html", row, **context, form=form)
 
 
-def _draft(row: Query) -> PublishedQuery:
+def draft_of(row: Query) -> PublishedQuery:
     """Compile a draft as if it were published; its number is its own, so that results never mix."""
     opened = open_source(row.source, catalog.current().sources.get(row.source.pk)) if row.source else None
     return query_of(-time.time_ns(), {**query_document(row), "cache_seconds": 0}, opened)
@@ -335,7 +340,7 @@ def _posted(request: HttpRequest) -> Any:
 
 
 def _run_query(draft: PublishedQuery, values: Mapping[str, Any], request: HttpRequest) -> dict[str, Any]:
-    caller = _caller("", request)
+    caller = caller_of("", request)
 
     def answer() -> Answered:
         frame = serving.fetch(serving.reading(draft, values, caller, 0))
@@ -345,9 +350,14 @@ def _run_query(draft: PublishedQuery, values: Mapping[str, Any], request: HttpRe
     return {"outcome": outcome, **(_table(outcome.frame) if outcome.frame else {})}
 
 
+def _cell(value: object) -> str:
+    text = as_text(value)
+    return text if len(text) <= CELL_SHOWN else f"{text[:CELL_SHOWN]}…"
+
+
 def _table(frame: Frame) -> dict[str, Any]:
     names = [column.name for column in frame.columns]
-    rows = [[as_text(row.get(name)) for name in names] for row in frame.rows()[:ROWS_SHOWN]]
+    rows = [[_cell(row.get(name)) for name in names] for row in frame.rows()[:ROWS_SHOWN]]
     types = [f"{column.name} ({column.type})" for column in frame.columns]
     note = f"The first {ROWS_SHOWN} of {frame.row_count:,} rows." if frame.row_count > ROWS_SHOWN else ""
     return {"headers": types, "rows": rows, "table_note": note}

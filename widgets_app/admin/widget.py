@@ -11,12 +11,15 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect, RelatedFieldWidgetWrapper
 from django.http import HttpRequest, HttpResponse
 
+from widgets_app.admin import chart_view
 from widgets_app.admin.base import strings
-from widgets_app.admin.column import ColumnInline
+from widgets_app.admin.column import TABLES, ColumnInline, shows_columns
+from widgets_app.admin.column_settings import FIELDS, fields_of
 from widgets_app.admin.fields import Scalar
+from widgets_app.admin.filling import FillFromQuery
 from widgets_app.admin.filters import StateFilter
 from widgets_app.admin.manifest_entry import ManifestEntryAdmin
-from widgets_app.admin.options import Options, with_options
+from widgets_app.admin.options import Options, with_fields, with_options
 from widgets_app.admin.parameter import ParameterInline, query_suggestions
 from widgets_app.admin.pictures import PictureUploads, Upload
 from widgets_app.admin.publishing import DefinitionAdmin
@@ -31,7 +34,6 @@ from widgets_app.services import feeds, findings, states
 from widgets_app.services.publishing import widget_duplicate
 from widgets_app.shapes.registry import DEFAULT_TYPE, shapes
 
-TABLES = ("table", "ssrm_table", "live_grid")
 TWO_VIEWS = ("chart", "chart-highcharts", "chart-vegalite", "html", "youtube", "iframe")
 # Its endpoint is the address of a page, which nobody can guess.
 PAGE = "iframe"
@@ -91,7 +93,7 @@ FIELDSETS: Mapping[str, Fields] = {
         "enable_formulas",
         "transpose",
         "table_formatter_fn",
-        "chart_view",
+        *chart_view.CHART_FIELDS,
         "chart_config",
         "raw",
         "exportable",
@@ -108,6 +110,7 @@ FIELDSETS: Mapping[str, Fields] = {
         "mcp_tool_id",
         "storage_mcp_url",
         "extra",
+        "chart_view",
         "grid_extra",
         "data_extra",
         "table_extra",
@@ -158,6 +161,7 @@ class BaseWidgetForm(PictureUploads):
         super().__init__(*args, **kwargs)
         for group in SHAPES:
             self.initial.update(group.initial(self.instance.shape))
+        chart_view.show(self)
         if self.instance.pk:
             feed = self.instance.feeds.filter(role=Feed.Role.ROWS).first()
             self.initial["query"] = feed.query_id if feed else None
@@ -177,8 +181,7 @@ class BaseWidgetForm(PictureUploads):
         self._read_shape()
         self._check_schedule()
         self._check_paths()
-        if (chart := self.cleaned_data.get("chart_view")) is not None:
-            self.refuse("chart_view", contract.check_chart_view(chart))
+        chart_view.clean(self)
         if not self.errors and self.touched(*ANSWER_FIELDS, *SHAPE_FIELDS):
             self._check_answer()
         return self.cleaned_data
@@ -232,11 +235,13 @@ class BaseWidgetForm(PictureUploads):
             self.add_error("endpoint", f"{error.message} {error.fix}")
 
 
-WidgetForm = with_options(BaseWidgetForm, SHAPES)
+WidgetForm = with_fields(with_options(BaseWidgetForm, SHAPES), chart_view.CHART_FIELDS)
+# Members of what is stored, which who may only look sees itself.
+INPUTS = frozenset({*SHAPE_FIELDS, *chart_view.CHART_FIELDS})
 
 
 @admin.register(Widget, site=site)
-class WidgetAdmin(RunWidget, ManifestEntryAdmin):
+class WidgetAdmin(FillFromQuery, RunWidget, ManifestEntryAdmin):
     """The pages of widgets."""
 
     form = WidgetForm
@@ -251,11 +256,12 @@ class WidgetAdmin(RunWidget, ManifestEntryAdmin):
     )
     search_fields = ("widget_id", "name", "description", "category", "sub_category", "endpoint")
     actions = (*ManifestEntryAdmin.actions, "duplicate_selected")
-    actions_detail = ("run", *DefinitionAdmin.actions_detail)
+    actions_detail = ("run", "fill", *DefinitionAdmin.actions_detail)
     json_fields: ClassVar[Any] = {"source": strings(), "refetch_interval": Scalar}
     lines: ClassVar[Any] = {"description": 4}
     conditional_fields: ClassVar[Mapping[str, str]] = {
         **{name: shown_for(name, *types) for name, types in TYPES_OF_FIELDS.items()},
+        **chart_view.conditions(TABLES, DEFAULT_TYPE),
         **{
             name: shown_without_upstream(shown)
             for group in SHAPES
@@ -277,7 +283,7 @@ class WidgetAdmin(RunWidget, ManifestEntryAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Widget | None = None) -> Any:
         """Return the tabs; who may only look gets the stored options instead of inputs."""
-        hidden = set(SHAPE_FIELDS) if obj and not self.has_change_permission(request, obj) else set()
+        hidden = INPUTS if obj and not self.has_change_permission(request, obj) else frozenset()
         return [
             (
                 title,
@@ -294,8 +300,7 @@ class WidgetAdmin(RunWidget, ManifestEntryAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Widget | None) -> Any:
         """Leave columns out for what is no table and has none."""
-        is_table = obj is None or (obj.type or DEFAULT_TYPE) in TABLES or obj.columns.exists()
-        return [ParameterInline, ColumnInline] if is_table else [ParameterInline]
+        return [ParameterInline, ColumnInline] if obj is None or shows_columns(obj) else [ParameterInline]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin with a table of a usual size."""
@@ -318,8 +323,9 @@ class WidgetAdmin(RunWidget, ManifestEntryAdmin):
         return form
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Add the names of queries, for the rows of parameters."""
-        context["datalists"] = query_suggestions()
+        """Add the names of queries, for the rows of parameters, and of columns."""
+        obj = kwargs.get("obj")
+        context["datalists"] = query_suggestions() | {FIELDS: fields_of(obj) if obj else []}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Widget, form: Any, change: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, count, zip_longest
 from typing import Any
@@ -19,6 +19,7 @@ from widgets_app.models import (
     Choice,
     Column,
     Feed,
+    FormAction,
     Parameter,
     ParameterGroup,
     Placement,
@@ -212,6 +213,8 @@ class _WidgetReading:
         queries = {role: names.query(name) for role, name in document.get("feeds", {}).items()}
         self.feeds = [Feed(widget=self.widget, role=role, query_id=query) for role, query in queries.items()]
         self.groups = names.groups(document) if self.new else []
+        self.forms: Mapping[str, Sequence[Document]] = document.get("forms") or {}
+        self.actions: list[FormAction] = []
 
     def columns(self) -> list[Column]:
         """Return the rows of the columns, not saved."""
@@ -228,7 +231,18 @@ class _WidgetReading:
         reader = _ParameterReader(self.widget, self.names.options_paths if placed else {})
         for row, document in placed:
             reader.add(document, row=row, parent=None)
+        self.actions = [action for level in reader.levels[:1] for action in self._actions(level)]
         return reader
+
+    def _actions(self, parameters: Iterable[Parameter]) -> Iterator[FormAction]:
+        """Yield what the forms among some parameters do, not saved; of two of the same name, the first one does it."""
+        waiting = dict(self.forms)
+        for parameter in parameters:
+            for position, document in enumerate(waiting.pop(parameter.param_name or "", ())):
+                source = self.names.source(document["source"])
+                values = {**document, "source_id": source, "position": position}
+                del values["source"]
+                yield FormAction(parameter=parameter, **values)
 
 
 def _filled(widget: Widget, document: Document, names: _Names) -> Widget:
@@ -318,12 +332,13 @@ class _ParameterReader:
             self.add(field, row=None, parent=parameter, depth=depth + 1)
 
 
-def _save_parameters(readings: Iterable[_WidgetReading]) -> None:
+def _save_parameters(readings: Sequence[_WidgetReading]) -> None:
     """Save the parameters of all widgets, level by level: the fields of a form need its primary key."""
     readers = [reading.parameters() for reading in readings]
     for level in zip_longest(*(reader.levels for reader in readers), fillvalue=()):
         Parameter.objects.bulk_create(chain.from_iterable(level))
     Choice.objects.bulk_create(choice for reader in readers for choice in reader.choices)
+    FormAction.objects.bulk_create(action for reading in readings for action in reading.actions)
 
 
 def _take_tabs(rest: dict[str, Any]) -> dict[str, Any]:

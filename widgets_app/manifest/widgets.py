@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from widgets_app.manifest import keys
-from widgets_app.models import Choice, Column, Parameter, Query, Widget
+from widgets_app.models import Choice, Column, FormAction, Parameter, Query, Widget
 
 Document = dict[str, Any]
 
@@ -15,6 +15,7 @@ WIDGET_CHILDREN = (
     "columns",
     "parameters__choices",
     "parameters__options_query",
+    "parameters__actions__source",
     "feeds__query",
     "upstream",
     "groups",
@@ -31,6 +32,7 @@ def widget_document(widget: Widget) -> Document:
         "upstream": widget.upstream.name if widget.upstream else None,
         "groups": sorted(group.name for group in widget.groups.all()),
         "imported": widget.imported,
+        **_forms(widget),
     }
 
 
@@ -57,6 +59,28 @@ def definition(widget: Widget) -> Document:
     _put(document, "gridData", keys.GRID.write(widget, widget.grid_extra), widget.grid_extra)
     _put(document, "data", _data(widget), widget.data_extra)
     return document | {key: value for key, value in (widget.extra or {}).items() if key not in document}
+
+
+def _forms(widget: Widget) -> Document:
+    """Return what its forms do, by their names; nothing where no form does anything here."""
+    done = {
+        parameter.param_name: [_action(action) for action in parameter.actions.all()]
+        for parameter in widget.parameters.all()
+        if parameter.parent_id is None and parameter.param_name
+    }
+    forms = {name: actions for name, actions in done.items() if actions}
+    return {"forms": forms} if forms else {}
+
+
+def _action(action: FormAction) -> Document:
+    document = {
+        "button": action.button,
+        "does": action.does,
+        "source": action.source.name,
+        "function": action.function,
+        "once_seconds": action.once_seconds,
+    }
+    return {key: value for key, value in document.items() if value not in ("", None)}
 
 
 def _put(document: Document, key: str, inner: Document, extra: Mapping[str, Any] | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from widgets_app.models.agent import Agent
 from widgets_app.models.api_key import ApiKey
 from widgets_app.models.app import App, ParameterGroup, Placement, Tab
+from widgets_app.models.collection import CollectionRow, FormAction
 from widgets_app.models.column import Column
 from widgets_app.models.parameter import Choice, Parameter
 from widgets_app.models.query import Query
@@ -17,8 +18,10 @@ __all__ = [
     "ApiKey",
     "App",
     "Choice",
+    "CollectionRow",
     "Column",
     "Feed",
+    "FormAction",
     "Parameter",
     "ParameterGroup",
     "Placement",

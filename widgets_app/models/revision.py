@@ -8,13 +8,15 @@ from django.db.models import Q
 
 
 class Revision(models.Model):
-    """The number of a state that processes keep a copy of: `catalog` (what is published) or `keys`.
+    """The number of a state that processes keep a copy of: `catalog` (what is published), `keys`, or the rows of one
+    collection (`rows_` and the primary key of its source).
 
     Database triggers move it in the transaction of every change that counts, whatever wrote it.
     """
 
     CATALOG = "catalog"
     KEYS = "keys"
+    ROWS = "rows"
 
     name = models.CharField(max_length=20, primary_key=True)
     number = models.BigIntegerField(default=0)

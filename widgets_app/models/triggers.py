@@ -17,16 +17,20 @@ PREFIX = "widgets_revision"
 
 
 class Tracked(NamedTuple):
-    """A table whose inserts and deletes, and updates of `columns`, move the number called `revision`."""
+    """A table whose inserts and deletes, and updates of `columns`, move the number called `revision`.
+
+    With `owner`, each value of that column has a number of its own: `revision`, an underscore and the value.
+    """
 
     revision: str
     table: str
     columns: tuple[str, ...]
+    owner: str = ""
 
 
 def tracked() -> list[Tracked]:
     """Return every table that the catalog or the keys are compiled from."""
-    from widgets_app.models import Agent, ApiKey, App, Query, Revision, Source, Widget
+    from widgets_app.models import Agent, ApiKey, App, CollectionRow, Query, Revision, Source, Widget
 
     user, group = apps.get_model("auth", "User"), apps.get_model("auth", "Group")
     catalog, keys = Revision.CATALOG, Revision.KEYS
@@ -45,6 +49,7 @@ def tracked() -> list[Tracked]:
         _columns(keys, user, "username", "is_active"),
         _through(keys, ApiKey, "groups"),
         _through(keys, user, "groups"),
+        _columns(Revision.ROWS, CollectionRow, "data")._replace(owner="source_id"),
     ]
 
 
@@ -115,10 +120,12 @@ def _sqlite() -> Iterator[str]:
     for table in tracked():
         for event, on, when in _events(table, "IS NOT"):
             name = _name(table, event)
+            row = "OLD" if event == "delete" else "NEW"
+            revision = f"'{table.revision}_' || {row}.{table.owner}" if table.owner else f"'{table.revision}'"
             yield f'DROP TRIGGER IF EXISTS "{name}"'
             yield (
                 f'CREATE TRIGGER "{name}" AFTER {on} ON "{table.table}" FOR EACH ROW {when} '
-                f"BEGIN {_move(chr(39) + table.revision + chr(39))}; END"
+                f"BEGIN {_move(revision)}; END"
             )
 
 
@@ -126,11 +133,17 @@ def _sqlite() -> Iterator[str]:
 POSTGRESQL_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION {PREFIX}_move() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    flag text := 'widgets.moved_' || TG_ARGV[0];
+    revision text := TG_ARGV[0];
+    flag text;
 BEGIN
+    IF TG_ARGV[1] <> '' THEN
+        revision := revision || '_' ||
+            (CASE TG_OP WHEN 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END ->> TG_ARGV[1]);
+    END IF;
+    flag := 'widgets.moved_' || revision;
     IF coalesce(current_setting(flag, true), '') <> txid_current()::text THEN
         PERFORM set_config(flag, txid_current()::text, true);
-        {_move("TG_ARGV[0]")};
+        {_move("revision")};
     END IF;
     RETURN NULL;
 END $$
@@ -145,5 +158,5 @@ def _postgresql() -> Iterator[str]:
             yield f'DROP TRIGGER IF EXISTS "{name}" ON "{table.table}"'
             yield (
                 f'CREATE CONSTRAINT TRIGGER "{name}" AFTER {on} ON "{table.table}" DEFERRABLE INITIALLY DEFERRED '
-                f"FOR EACH ROW {when} EXECUTE FUNCTION {PREFIX}_move('{table.revision}')"
+                f"FOR EACH ROW {when} EXECUTE FUNCTION {PREFIX}_move('{table.revision}', '{table.owner}')"
             )

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from widgets_app import catalog
-from widgets_app.compiled import effective_type, first_fault, local_path, open_source
+from widgets_app.compiled import effective_type, first_fault, is_own_page, local_path, open_source
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract, document
 from widgets_app.manifest.agents import definition as agent_definition
@@ -115,13 +115,17 @@ class Answer:
 def endpoint_collision(endpoint: object, answer: Answer, *, widget: int | None) -> Finding | None:
     """Return the error about an endpoint at which something else is answered already; `widget` is left out."""
     path = local_path(endpoint)
-    if path is None:
+    if path is None or is_own_page(answer.type, answer.upstream):
         return None
     if Query.objects.filter(options_path=path).exists():
         return _collision(path, "the options of a query")
     others = Widget.objects.exclude(pk=widget or 0).filter(endpoint__in=[path, f"/{path}"]).prefetch_related("feeds")
-    other = next((other for other in others if answer_of(other).look != answer.look), None)
+    other = next((other for other in others if _answers_otherwise(answer_of(other), answer)), None)
     return _collision(path, f"the widget {other.widget_id}, which shows other data") if other else None
+
+
+def _answers_otherwise(other: Answer, answer: Answer) -> bool:
+    return other.look != answer.look and not is_own_page(other.type, other.upstream)
 
 
 def answer_of(widget: Widget) -> Answer:
@@ -157,7 +161,7 @@ def _feed(widget: Widget, definition: Mapping[str, Any]) -> Iterator[Finding]:
     if widget.upstream_id is not None:
         return
     if shape is None:
-        if local_path(definition.get("endpoint")):
+        if local_path(definition.get("endpoint")) and not is_own_page(effective_type(definition), None):
             yield _NO_SOURCE
         return
     try:

@@ -19,6 +19,7 @@ from widgets_app.manifest.apps import APP_CHILDREN, app_document
 from widgets_app.manifest.contract import Finding
 from widgets_app.manifest.widgets import WIDGET_CHILDREN, query_document, widget_document
 from widgets_app.models import Agent, App, Query, Version, Widget
+from widgets_app.parameters.types import flatten
 from widgets_app.services import findings
 
 Definition = Widget | App | Agent | Query
@@ -126,7 +127,7 @@ def version_restore(version: Version) -> Definition:
 def widget_duplicate(widget: Widget) -> Widget:
     """Make a copy of a widget's draft under a free id. The copy is a draft.
 
-    It has an endpoint of its own, unless an upstream answers it: that only knows its own paths.
+    It has an endpoint, and forms with paths, of its own, unless an upstream answers it: that only knows its own paths.
     """
     copy = widget_document(widget)
     copy["id"] = _free_id(widget.widget_id)
@@ -135,6 +136,9 @@ def widget_duplicate(widget: Widget) -> Widget:
         definition["name"] = f"{name} (copy)"
     if not widget.upstream_id and local_path(definition.get("endpoint")):
         definition["endpoint"] = copy["id"]
+    for param in flatten(definition.get("params")):
+        if param.get("paramName") in copy.get("forms", {}):
+            param["endpoint"] = f"{copy['id']}/{param['paramName']}"
     return reading.read_widget(copy)
 
 

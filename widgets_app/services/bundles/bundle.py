@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from widgets_app.compiled import first_fault
 from widgets_app.errors import DefinitionError
@@ -179,11 +179,28 @@ class KeptAgent(Kept):
     upstream: str | None = None
 
 
+class KeptAction(_Strict):
+    """What a button of a form does."""
+
+    source: str
+    does: Literal["append", "change", "delete", "function"] = "append"
+    button: Annotated[Text, Field(max_length=255)] = ""
+    function: Annotated[Text, Field(max_length=255)] = ""
+    once_seconds: Annotated[int, Field(ge=1, le=24 * 3600)] | None = None
+
+    @model_validator(mode="after")
+    def _function_where_one_is_called(self) -> KeptAction:
+        if (self.does == "function") != bool(self.function):
+            raise ValueError('"function" names the function of an action that does "function", and of no other')
+        return self
+
+
 class KeptWidget(KeptAgent):
     """What is kept about a widget."""
 
     shape: dict[str, Any] | None = None
     feeds: dict[Literal["rows"], str] = {}
+    forms: dict[Text, list[KeptAction]] = {}
 
 
 class KeptApp(Kept):

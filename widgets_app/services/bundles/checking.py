@@ -43,6 +43,13 @@ def _references(bundle: Bundle) -> Iterator[_Reference]:
                 yield _Reference(kind, document["id"], "source", document["upstream"])
             for query in document.get("feeds", {}).values():
                 yield _Reference(kind, document["id"], "query", query)
+            for source in form_sources(document):
+                yield _Reference(kind, document["id"], "source", source)
+
+
+def form_sources(document: Document) -> set[str]:
+    """Return the sources that the forms of a widget write to, or call functions of."""
+    return {action["source"] for actions in (document.get("forms") or {}).values() for action in actions}
 
 
 def sources_check(found: Iterable[tuple[Document, Any]], *, file: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from widgets_app.manifest import contract, document
 from widgets_app.models import Agent, App, Placement, Query, Source, Widget
 from widgets_app.services.bundles.bundle import AGENTS, APPS, BACKEND, FORMAT, WIDGETS, Document
+from widgets_app.services.bundles.checking import form_sources
 from widgets_app.services.publishing import document_of, with_parts
 from widgets_app.services.sources import source_document
 
@@ -45,7 +46,8 @@ def bundle_export(*, everything: bool = False, only: Selection | None = None) ->
     if only is not None:
         queries = _named(queries, _query_names(widgets, queries))
         upstreams = (found.get("upstream") for found in (*widgets, *agents))
-        sources = _named(sources, {*upstreams, *(query["source"] for query in queries)})
+        written = {source for found in widgets for source in form_sources(found)}
+        sources = _named(sources, {*upstreams, *written, *(query["source"] for query in queries)})
     backend = {
         "format": FORMAT,
         "groups": sorted({name for found in (*widgets, *apps, *agents) for name in found["groups"]}),

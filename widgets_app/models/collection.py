@@ -1,0 +1,71 @@
+"""Rows that are kept in this database, and what the buttons of forms do with them."""
+
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from widgets_app.models.fields import JSONTextField
+from widgets_app.models.ordering import Ordered
+from widgets_app.models.parameter import Parameter
+from widgets_app.models.source import Source
+
+
+class CollectionRow(models.Model):
+    """One row of a source of the kind `collection`: an object with a value for each of its columns."""
+
+    source = models.ForeignKey(Source, models.CASCADE, related_name="collection_rows")
+    data = JSONTextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    created_by = models.CharField(max_length=255, blank=True, default="", help_text="Name of the key that sent it.")
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"row {self.pk} of {self.source}"
+
+
+class FormAction(Ordered):
+    """What happens when a form is sent: rows of a collection are changed, or a Python function is called."""
+
+    class Does(models.TextChoices):
+        """What there is to do."""
+
+        APPEND = "append", "Add a row"
+        CHANGE = "change", "Change the rows with the same key"
+        DELETE = "delete", "Delete the rows with the same key"
+        FUNCTION = "function", "Call a Python function"
+
+    parameter = models.ForeignKey(Parameter, models.CASCADE, related_name="actions")
+    button = models.CharField(
+        max_length=255, blank=True, default="", help_text="Name of the button that was pressed. Empty: any other one."
+    )
+    does = models.CharField(max_length=10, choices=Does.choices, default=Does.APPEND)
+    source = models.ForeignKey(
+        Source,
+        models.PROTECT,
+        related_name="form_actions",
+        help_text="The collection; for a function, the source of the kind Python functions whose limits hold.",
+    )
+    function = models.CharField(max_length=255, blank=True, default="", help_text="Name of the Python function.")
+    once_seconds = models.PositiveIntegerField(
+        "once within (s)",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(24 * 3600)],
+        help_text="Equal values that the same key sends again within so many seconds are stored once.",
+    )
+
+    class Meta(Ordered.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(does="function") & ~Q(function="") | ~Q(does="function") & Q(function=""),
+                name="form_action_function_where_one_is_called",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.button or 'any button'}: {self.get_does_display()}"
