@@ -61,7 +61,7 @@ def test_the_original_serves_until_the_converted_file_is_there(
 ):
     write_parquet("t.parquet", "from range(500)")
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "convert_later", lambda *_: None)
+        patched.setattr(storage, "convert_later", lambda *_, **__: None)
         watched = Folder(folder, state)
         assert len(rows(watched)) == 500
     assert not reads_converted(watched)

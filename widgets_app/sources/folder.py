@@ -162,17 +162,19 @@ class Folder:
     def _reopened(self, listing: Listing) -> OpenFolder:
         if self._opened is None or self._opened.listing != listing or self._opened.stale:
             try:
+                # Before it is opened: others may convert its files at the same time.
+                seen = storage.there(self._state) if self._state else frozenset()
                 self._opened = OpenFolder(self.path, listing, self._state)
-                self._convert(self._opened)
+                self._convert(self._opened, seen)
             except (OSError, duckdb.Error) as error:
                 logger.exception("The folder %s can't be opened", self.path)
                 raise SourceFailed("The folder of the source can't be opened; the log tells why.") from error
         return self._opened
 
-    def _convert(self, opened: OpenFolder) -> None:
+    def _convert(self, opened: OpenFolder, seen: frozenset[str]) -> None:
         paths = [self.path / name for name, _, _ in opened.listing.files]
-        if self._state is not None and not storage.settled(self._state, paths):
-            storage.convert_later(self._state, paths, _store, lambda: setattr(opened, "stale", True))
+        if self._state is not None and not storage.settled(self._state, paths, seen):
+            storage.convert_later(self._state, paths, _store, lambda: setattr(opened, "stale", True), seen=seen)
 
     def drop(self, opened: OpenFolder) -> None:
         """Have the next caller open the folder anew instead of using `opened`."""

@@ -63,35 +63,40 @@ def attach(connection: duckdb.DuckDBPyConnection, stored: Path, name: str) -> bo
     return True
 
 
-def settled(state: Path, paths: Iterable[Path]) -> bool:
-    """Say whether all files are converted that shall be, and no others."""
-    wanted = {target.name for path in paths if (target := converted(state, path))}
-    there = {path.name for path in state.iterdir() if path.name != LOCK} if state.is_dir() else set()
-    return wanted == there
+def there(state: Path) -> frozenset[str]:
+    """Return the names of the converted files that are there."""
+    return frozenset(path.name for path in state.iterdir() if path.name != LOCK) if state.is_dir() else frozenset()
 
 
-def convert_later(state: Path, paths: Iterable[Path], store: Store, done: Callable[[], None]) -> threading.Thread:
-    """Convert files in a thread of its own, then call `done` if there is anything new; old ones are removed.
+def settled(state: Path, paths: Iterable[Path], seen: frozenset[str]) -> bool:
+    """Say whether what was seen are all converted files that shall be, and no others."""
+    return {target.name for path in paths if (target := converted(state, path))} == seen
+
+
+def convert_later(
+    state: Path, paths: Iterable[Path], store: Store, done: Callable[[], None], *, seen: frozenset[str] = frozenset()
+) -> threading.Thread:
+    """Convert files in a thread of its own, then call `done` if there is any not yet seen; old ones are removed.
 
     What goes wrong is logged, and the originals go on to serve.
     """
-    thread = threading.Thread(target=_convert_all, args=(state, list(paths), store, done), name="convert", daemon=True)
+    thread = threading.Thread(
+        target=_convert_all, args=(state, list(paths), store, done, seen), name="convert", daemon=True
+    )
     thread.start()
     return thread
 
 
-def _convert_all(state: Path, paths: list[Path], store: Store, done: Callable[[], None]) -> None:
+def _convert_all(state: Path, paths: list[Path], store: Store, done: Callable[[], None], seen: frozenset[str]) -> None:
     try:
         state.mkdir(parents=True, exist_ok=True)
-        # Another process may have made them while this one waited.
-        before = {path.name for path in state.iterdir()}
         with _alone(state):
             targets = [(path, target) for path in paths if (target := converted(state, path))]
             for path, target in targets:
                 if not target.exists() and not _ending.is_set():
                     _convert(path, target, store)
             _tidy(state, {target for _, target in targets})
-        if any(target.exists() and target.name not in before for _, target in targets):
+        if any(target.exists() and target.name not in seen for _, target in targets):
             done()
     except OSError:
         logger.exception("Files can't be converted to DuckDB's storage; they are read as they are")
