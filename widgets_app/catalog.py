@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import brotli
@@ -155,10 +156,14 @@ class Catalog:
         if entry is None:
             return None
         form = next(form for form in entry.forms if form.path == path)
-        return FormRoute(form, {source.name: source for source in self.sources.values()})
+        return FormRoute(form, self._sources_by_name)
+
+    @cached_property
+    def _sources_by_name(self) -> Mapping[str, OpenSource]:
+        return {source.name: source for source in self.sources.values()}
 
     def _upstream(self, name: str | None) -> OpenSource:
-        found = next((source for source in self.sources.values() if source.name == name), None)
+        found = self._sources_by_name.get(name or "")
         if found is None:
             raise SourceFailed(f'The upstream "{name}" is gone. Choose another one in the admin, and publish again.')
         return found
@@ -290,7 +295,8 @@ def _compile(old: Catalog | None, number: int) -> Catalog:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"\{[^{}/]*\}", path)
+    # Placeholders side by side match what one does; more of them would only take longer.
+    parts = re.split(r"(?:\{[^{}/]*\})+", path)
     return re.compile("[^/]+".join(re.escape(part) for part in parts))
 
 
