@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -123,24 +123,27 @@ class Writing:
 
 
 def _append(writing: Writing) -> None:
-    rows, data = writing.rows, writing.whole
+    data = writing.whole
     if writing.options.key:
-        same = [row for row in rows if _has(row, writing.key)]
+        same = [row for row in writing.rows if _has(row, writing.key)]
         if any(_has(row, data) for row in same):
             return
         if same:
             raise BadRequest(f"There is a row with {_told(writing.key)} already. Change that one.")
-    elif any(_sent_again(row, writing) for row in rows):
+    elif any(_has(row, data) for row in _just_sent(writing)):
         return
-    if len(rows) >= writing.options.max_rows:
-        raise BadRequest(f"The collection is full: it has {len(rows):,} rows. Delete some, or allow more on its page.")
+    count = CollectionRow.objects.filter(source=writing.source).count()
+    if count >= writing.options.max_rows:
+        raise BadRequest(f"The collection is full: it has {count:,} rows. Delete some, or allow more on its page.")
     CollectionRow.objects.create(source=writing.source, data=data, created_by=writing.by)
 
 
-def _sent_again(row: CollectionRow, writing: Writing) -> bool:
-    seconds = writing.action.once_seconds
-    recent = seconds is not None and row.created_at >= timezone.now() - timedelta(seconds=seconds)
-    return recent and row.created_by == writing.by and _has(row, writing.whole)
+def _just_sent(writing: Writing) -> Iterable[CollectionRow]:
+    """Return the rows of the same sender within the time in which equal values are stored once."""
+    if (seconds := writing.action.once_seconds) is None:
+        return ()
+    since = timezone.now() - timedelta(seconds=seconds)
+    return CollectionRow.objects.filter(source=writing.source, created_by=writing.by, created_at__gte=since)
 
 
 def _change(writing: Writing) -> None:
