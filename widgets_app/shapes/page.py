@@ -5,19 +5,19 @@ from __future__ import annotations
 import html
 from typing import cast
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from widgets_app.parameters.types import as_text
 from widgets_app.shapes import templates
-from widgets_app.shapes.base import NO_VALUE, SANDBOX, Ask, Body, Shape, ShapeOptions, check_columns, json_body
+from widgets_app.shapes.base import NO_VALUE, SANDBOX, Ask, Body, ShapeOptions, check_columns, json_body
 from widgets_app.shapes.registry import register
-from widgets_app.shapes.text import filled
+from widgets_app.shapes.text import Text, TextOptions, filled
 from widgets_app.sources.frame import Frame
 
 HTML = "text/html; charset=utf-8"
 
 
-class PageOptions(ShapeOptions):
+class PageOptions(TextOptions):
     """What the page is and where it comes from."""
 
     text: str = Field(
@@ -40,19 +40,13 @@ class PageOptions(ShapeOptions):
         description="Shown when the query returns no rows, such as <p>No ships today.</p>",
     )
 
-    _check = field_validator("text")(templates.check)
-
 
 @register
-class Page(Shape):
+class Page(Text):
     """An HTML page, cut off from the server's own pages; with raw=true the rows as JSON."""
 
     types = ("html",)
     Options = PageOptions
-
-    def needs_rows(self, options: ShapeOptions) -> bool:
-        """Only a page that comes from a column needs a query."""
-        return not cast(PageOptions, options).text
 
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the page, several rows one below the other; SourceFailed for an unknown column."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import orjson
 from pydantic import Field, field_validator
@@ -53,7 +53,7 @@ class TextOptions(ShapeOptions):
 class Text(Shape):
     """A JSON string of Markdown."""
 
-    types = ("markdown", "note")
+    types: ClassVar[tuple[str, ...]] = ("markdown", "note")
     Options = TextOptions
 
     def needs_rows(self, options: ShapeOptions) -> bool:
