@@ -15,7 +15,11 @@ from widgets_app.models import Widget
 
 pytestmark = pytest.mark.django_db
 
-CHART = {"enabled": True, "chartType": "bar", "cellRangeCols": {"bar": ["day", "price"], "pie": ["ticker", "price"]}}
+CHART: dict[str, Any] = {
+    "enabled": True,
+    "chartType": "bar",
+    "cellRangeCols": {"bar": ["day", "price"], "pie": ["ticker", "price"]},
+}
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def test_a_new_widget_may_start_as_a_chart(add: Open) -> None:
 def test_the_columns_follow_to_another_type_unless_it_has_its_own(table: Widget, change: Open) -> None:
     store(table, CHART)
     change(table).send("_draft", chart_type="line")
-    assert saved(table)["cellRangeCols"] == {**CHART["cellRangeCols"], "line": ["day", "price"]}  # type: ignore[dict-item]
+    assert saved(table)["cellRangeCols"] == {**CHART["cellRangeCols"], "line": ["day", "price"]}
     change(table).send("_draft", chart_type="pie")
     assert saved(table)["chartType"] == "pie"
     assert saved(table)["cellRangeCols"]["pie"] == ["ticker", "price"]
