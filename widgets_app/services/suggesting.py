@@ -57,11 +57,13 @@ def parameters_missing(widget: Widget, placeholders: Iterable[str], columns: Ite
 @transaction.atomic
 def parts_add(parts: Sequence[Column] | Sequence[Parameter]) -> None:
     """Save new columns or parameters of one widget behind those that it has."""
-    for part in parts:
-        siblings = type(part)._default_manager.filter(widget=part.widget)
-        last = siblings.aggregate(last=Max("position"))["last"]
-        part.position = 0 if last is None else last + 1
-        part.save()
+    if not parts:
+        return
+    rows: Any = type(parts[0])._default_manager
+    last = rows.filter(widget=parts[0].widget).aggregate(last=Max("position"))["last"]
+    for position, part in enumerate(parts, start=0 if last is None else last + 1):
+        part.position = position
+    rows.bulk_create(parts)
 
 
 def _look(column: FrameColumn, rows: Rows) -> Fields:
