@@ -12,6 +12,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html_join
 
 from widgets_app import functions
 from widgets_app.admin.base import BackendAdmin, change_url
@@ -62,7 +63,8 @@ class BaseSourceForm(KeepingForm):
             known.setdefault(self.instance.kind, self.instance.kind)
         if isinstance(kind := self.fields.get("kind"), forms.ChoiceField):
             kind.choices = list(known.items())
-            kind.help_text = " ".join(f"{backend.label}: {backend.help}" for backend in kinds().values())
+            about = ((backend.label, backend.help) for backend in kinds().values())
+            kind.help_text = format_html_join("", "<div><strong>{}</strong>: {}</div>", about)
         for group in KINDS:
             self.initial.update(group.initial(self.instance.options, _readable_secrets(self.instance)))
 
