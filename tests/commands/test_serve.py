@@ -13,7 +13,15 @@ from tests.loopback import ask, eventually, everything, free_port, raw
 def workers(pid: int) -> set[int]:
     """Return the processes that a supervisor has started to serve."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    return {int(child) for child in children if b"spawn_main" in command_line(child)}
+
+
+def command_line(process: str) -> bytes:
+    """Return how a process was started, nothing if it has just ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_it_serves_until_it_is_told_to_stop_and_logs_no_keys(manage, home):
