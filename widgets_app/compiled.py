@@ -161,8 +161,7 @@ def entry_of(version: int, text: str) -> Entry:
     widget_id, definition = published["id"], published["definition"]
     upstream = published.get("upstream")
     is_page = is_own_page(effective_type(definition), upstream)
-    if is_page and not published.get("imported"):
-        definition = _with_whole_address(definition)
+    definition = as_served(definition, upstream=upstream, imported=bool(published.get("imported")))
     if finding := contract.breaks_entry(widget_id, definition):
         raise DefinitionError(f"{finding.message} {finding.fix}")
     data = definition.get("data")
@@ -205,10 +204,10 @@ def is_own_page(kind: str | None, upstream: object) -> bool:
     return kind == "iframe" and not upstream
 
 
-def _with_whole_address(definition: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a definition whose endpoint is the whole address of a page, as Workspace wants it."""
+def as_served(definition: Mapping[str, Any], *, upstream: object, imported: bool) -> Mapping[str, Any]:
+    """Return a definition as clients get it: a page made here has its whole address, as Workspace wants it."""
     endpoint = definition.get("endpoint")
-    if not local_path(endpoint):
+    if imported or not is_own_page(effective_type(definition), upstream) or not local_path(endpoint):
         return definition
     return {**definition, "endpoint": urljoin(f"{settings.PUBLIC_URL}/", str(endpoint).lstrip("/"))}
 

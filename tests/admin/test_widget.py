@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -18,7 +19,7 @@ from widgets_app import catalog
 from widgets_app.manifest.reading import read_widget
 from widgets_app.manifest.widgets import widget_document
 from widgets_app.models import App, Placement, Query, Source, Version, Widget
-from widgets_app.services.publishing import is_changed
+from widgets_app.services.publishing import findings_of, is_changed
 
 pytestmark = pytest.mark.django_db
 
@@ -232,6 +233,14 @@ def test_an_option_that_is_wrong_is_told_at_its_field(add: Open) -> None:
 def test_the_endpoint_of_a_page_is_not_guessed(add: Open) -> None:
     add("widget").send("_draft", **NEW, type="iframe")
     assert Widget.objects.get().endpoint is None
+
+
+def test_a_page_may_be_a_static_file_of_this_server(add: Open) -> None:
+    add("widget").send(**NEW, type="iframe", endpoint="static/widgets_app/clocks.html")
+    widget = Widget.objects.get()
+    served = catalog.current().entries[widget.widget_id].definition
+    assert served["endpoint"] == f"{settings.PUBLIC_URL}/static/widgets_app/clocks.html"
+    assert not [finding.code for finding in findings_of(widget) if finding.code.startswith(("iframe", "endpoint"))]
 
 
 def test_the_query_can_be_changed_and_taken_away(define_query: Define, define_widget: Define, change: Open) -> None:

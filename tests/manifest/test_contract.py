@@ -295,6 +295,7 @@ OTHER_FAULTS: list[tuple[Any, ...]] = [
     (PAGE, "endpoint", "ftp://example.org/x", "error iframe-address"),
     (PAGE, "endpoint", "http://[broken", "error iframe-address"),
     (PAGE, "endpoint", "/page", "info iframe-path"),
+    (PAGE, "endpoint", "static/clocks.html", "info iframe-path"),
     (PAGE, "endpoint", "http://maps.example.org/", "warning iframe-http"),
     (PAGE, "endpoint", "http://localhost:8000/", None),
     (CARD, "type", "advanced-chart", "warning type-legacy"),

@@ -26,6 +26,7 @@ from widgets_app.admin.publishing import DefinitionAdmin
 from widgets_app.admin.running import RunWidget
 from widgets_app.admin.site import site
 from widgets_app.admin.theme import action, display
+from widgets_app.compiled import is_own_page
 from widgets_app.manifest import contract
 from widgets_app.manifest.contract.schedules import check_schedule
 from widgets_app.manifest.contract.widgets import TYPES_WITHOUT_ENDPOINT, WIDGET_ID
@@ -217,7 +218,8 @@ class BaseWidgetForm(PictureUploads):
                 self.refuse(name, [finding])
 
     def _check_paths(self) -> None:
-        for name in ("endpoint", "ws_endpoint"):
+        is_page = is_own_page(self.cleaned_data.get("type"), self.cleaned_data.get("upstream"))
+        for name in ("ws_endpoint",) if is_page else ("endpoint", "ws_endpoint"):
             path = self.cleaned_data.get(name)
             if path and self.touched(name) and contract.is_reserved(path):
                 self.add_error(name, "This backend uses this path itself. Choose another one.")

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from widgets_app import catalog
-from widgets_app.compiled import effective_type, first_fault, is_own_page, local_path, open_source
+from widgets_app.compiled import as_served, effective_type, first_fault, is_own_page, local_path, open_source
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract, document
 from widgets_app.manifest.agents import definition as agent_definition
@@ -28,7 +28,9 @@ def widget_findings(widget: Widget) -> list[Finding]:
     """Return everything that is to be said about a widget's draft, errors first."""
     definition = widget_definition(widget)
     findings = [
-        *contract.check_widget(widget.widget_id, definition),
+        *contract.check_widget(
+            widget.widget_id, as_served(definition, upstream=widget.upstream_id, imported=widget.imported)
+        ),
         *_same_name(widget),
         *_shared_path(widget),
         *_feed(widget, definition),

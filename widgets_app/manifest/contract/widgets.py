@@ -219,8 +219,10 @@ def _check_keys(definition: Mapping[str, object]) -> Findings:
 
 def _check_address(definition: Mapping[str, object], reserved: frozenset[str]) -> Findings:
     endpoint = definition.get("endpoint")
-    for key in ("endpoint", "wsEndpoint"):
-        yield from check_free(definition.get(key), key=key, reserved=reserved)
+    yield from check_free(definition.get("wsEndpoint"), key="wsEndpoint", reserved=reserved)
+    # A page to show may be one of this backend's own, such as a static file.
+    if widget_type(definition) != "iframe":
+        yield from check_free(endpoint, key="endpoint", reserved=reserved)
     if isinstance(endpoint, str) and re.search(r"\{[^{}]*\}", endpoint):
         message = "The path holds a placeholder in braces, which Workspace's documentation does not know."
         yield warning("endpoint-template", "endpoint", message, fix="Send the value as a parameter instead.")
