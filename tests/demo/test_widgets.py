@@ -6,15 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.conftest import refresh
+from widgets_app.parameters.types import flatten
 from widgets_app.services.demo import demo_load
 from widgets_app.services.keys import key_issue
 
 Definition = dict[str, Any]
+# Where the traces of Plotly have what they draw.
+DRAWN = ("x", "y", "values", "close")
 
 
 @pytest.fixture(autouse=True)
@@ -46,17 +50,16 @@ def widgets(client: Client, *types: str) -> dict[str, Definition]:
 
 
 def params(definition: Definition) -> list[Definition]:
-    found: list[Definition] = definition.get("params", [])
-    return found
+    return [dict(param) for param in flatten(definition.get("params"))]
 
 
 def defaults(definition: Definition) -> dict[str, Any]:
     """Return the values as Workspace sends them: all of them, as texts, empty ones too."""
-    return {param["paramName"]: as_text(param.get("value", "")) for param in params(definition)}
+    return {param["paramName"]: as_text(param.get("value")) for param in params(definition) if param["type"] != "form"}
 
 
 def as_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def ask(client: Client, definition: Definition, **changed: Any) -> Any:
@@ -76,9 +79,22 @@ def values_of(param: Mapping[str, Any]) -> Iterator[str]:
 
 
 def test_every_widget_answers_200_with_its_defaults_and_without_any(workspace: Client) -> None:
-    for definition in widgets(workspace).values():
+    for definition in served(workspace).values():
         ask(workspace, definition)
         assert workspace.get(f"/{definition['endpoint']}").status_code == 200
+
+
+def served(client: Client) -> dict[str, Definition]:
+    """Return the widgets that have data, and are no pages of their own."""
+    return {key: found for key, found in widgets(client).items() if found["type"] != "iframe"}
+
+
+def test_the_page_in_a_frame_has_its_whole_address_and_may_be_framed(workspace: Client) -> None:
+    (page,) = widgets(workspace, "iframe").values()
+    path = page["endpoint"].removeprefix(settings.PUBLIC_URL)
+    answer: Any = workspace.get(path)
+    assert b"".join(answer.streaming_content).startswith(b"<!doctype html>")
+    assert "X-Frame-Options" not in answer
 
 
 def test_hello_world_answers_what_the_tutorial_answers(workspace: Client) -> None:
@@ -90,7 +106,7 @@ def test_hello_world_answers_what_the_tutorial_answers(workspace: Client) -> Non
 def test_tables_have_rows_with_every_declared_column(workspace: Client) -> None:
     for key, definition in widgets(workspace, "table").items():
         rows = data(workspace, definition)
-        assert rows, key
+        assert rows or params(definition)[0]["type"] == "form", key
         fields = {column["field"] for column in definition["data"]["table"]["columnsDefs"]}
         for row in rows:
             assert fields == set(row), key
@@ -102,24 +118,24 @@ def test_sparklines_are_lists_of_numbers(workspace: Client) -> None:
         for field in [column["field"] for column in columns if "sparkline" in column]:
             for row in data(workspace, definition):
                 assert len(row[field]) > 10
-                assert all(isinstance(value, float) for value in row[field])
+                assert all(isinstance(value, int | float) for value in row[field])
 
 
 def test_metrics_have_a_label_and_a_number(workspace: Client) -> None:
     for key, definition in widgets(workspace, "metric").items():
         metrics = data(workspace, definition)
         assert len(metrics) > 1, key
-        for metric in metrics:
-            assert metric["label"], key
-            assert isinstance(metric["value"], int | float), key
+        assert isinstance(metrics[0]["value"], int | float), key
+        assert all(metric["label"] for metric in metrics), key
 
 
 def test_charts_draw_something_and_have_rows_behind_them(workspace: Client) -> None:
     for key, definition in widgets(workspace, "chart").items():
         figure = data(workspace, definition)
         assert set(figure) == {"data", "layout", "config"}, key
+        assert figure["data"], key
         for trace in figure["data"]:
-            assert any(value is not None for value in trace["y"]), key
+            assert any(any(value is not None for value in trace.get(name) or []) for name in DRAWN), key
         rows = data(workspace, definition, raw="true")
         assert rows, key
         assert all(set(row) == set(rows[0]) for row in rows), key
@@ -140,7 +156,7 @@ def test_texts_are_strings_without_open_placeholders(workspace: Client) -> None:
 
 
 def test_every_choice_of_every_parameter_gives_data(workspace: Client) -> None:
-    for key, definition in widgets(workspace).items():
+    for key, definition in served(workspace).items():
         for param in params(definition):
             for value in values_of(param):
                 assert data(workspace, definition, **{param["paramName"]: value}), (key, param["paramName"], value)
@@ -157,7 +173,7 @@ def test_every_dropdown_has_options_and_its_default_is_among_them(workspace: Cli
             }
             answer: Any = workspace.get(f"/{param['optionsEndpoint']}", given)
             offered = [option["value"] for option in answer.json()]
-            assert set(param["value"].split(",")) <= set(offered), (key, param["paramName"])
+            assert set(filter(None, param["value"].split(","))) <= set(offered), (key, param["paramName"])
 
 
 def test_every_option_of_a_shared_dropdown_gives_data(workspace: Client) -> None:
@@ -226,3 +242,37 @@ def test_an_unknown_series_gives_no_error(workspace: Client) -> None:
     found = widgets(workspace)
     assert data(workspace, found["us_latest"], series="NONE") == []
     assert data(workspace, found["us_about"], series="NONE") == "No data for these settings."
+
+
+def test_the_showcase_s_pages_of_rows_are_sorted_filtered_and_grouped(workspace: Client) -> None:
+    path = f"/{widgets(workspace)['show_rates']['endpoint']}"
+    page = {"startRow": 0, "endRow": 3, "sortModel": [{"colId": "change", "sort": "desc"}]}
+    lira = {"filterModel": {"currency": {"filterType": "text", "type": "equals", "filter": "TRY"}}}
+    whole, some = (
+        workspace.post(path, {**page, **more}, content_type="application/json").json() for more in ({}, lira)
+    )
+    assert [row["change"] for row in whole["rowData"]] == sorted(
+        (row["change"] for row in whole["rowData"]), reverse=True
+    )
+    assert {row["currency"] for row in some["rowData"]} == {"TRY"}
+    assert whole["rowCount"] > some["rowCount"] > len(some["rowData"]) == 3
+    groups = {"rowGroupCols": [{"id": "region", "field": "region"}], "valueCols": []}
+    grouped = workspace.post(path, {"startRow": 0, "endRow": 9, **groups}, content_type="application/json").json()
+    assert grouped["rowCount"] == len(grouped["rowData"]) == 4
+
+
+def test_what_is_sent_with_each_type_of_parameter_is_told_back(workspace: Client) -> None:
+    text = data(
+        workspace, widgets(workspace)["show_parameters"], entries="a,b c", switch="false", day="$currentDate-1M"
+    )
+    assert "| entries | text, free entries | a, b c |" in text
+    assert "| switch | boolean | off |" in text
+
+
+@pytest.mark.parametrize("years", ["1", "50"])
+def test_a_savings_plan_has_what_was_paid_in_and_its_interest(workspace: Client, years: str) -> None:
+    plan = widgets(workspace)["show_savings"]
+    rows = data(workspace, plan, raw="true", start="100", monthly="10", rate="12", years=years)
+    assert rows[-1]["month"] == int(years) * 12
+    assert rows[-1]["paid_in"] == 100 + 10 * 12 * int(years)
+    assert rows[12]["interest"] == pytest.approx(18.46, abs=0.01)

@@ -99,7 +99,7 @@ def _block(login: str, header: str, note: str) -> str:
         f"  Admin    {settings.PUBLIC_URL}/admin/\n"
         f"  Login    {login}\n\n"
         f"{note}"
-        '  Next: in Workspace choose "Add data", paste the URL and the header, and open the app "Markets".\n'
+        '  Next: in Workspace choose "Add data", paste the URL and the header, and open the app "Showcase".\n'
     )
 
 
