@@ -21,7 +21,8 @@ from widgets_app import functions
 from widgets_app.errors import BadRequest
 from widgets_app.functions import data_function
 from widgets_app.manifest.reading import read_query, read_widget
-from widgets_app.models import CollectionRow, Source, Widget
+from widgets_app.models import CollectionRow, Source, Submission, Widget
+from widgets_app.services.keys import key_issue
 from widgets_app.services.publishing import definition_publish
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -165,6 +166,53 @@ def test_equal_values_are_stored_once_within_the_time_where_the_form_says_so(pos
     assert CollectionRow.objects.count() == 3
 
 
+def test_what_is_sent_twice_within_the_time_is_done_once_whatever_it_is(post: Post) -> None:
+    define([{**action, "once_seconds": 30} for action in ACTIONS])
+    assert post(vessel="Aurora", tons=1, add=True) == DONE
+    assert post(vessel="Aurora", tons=2, update=True) == DONE
+    CollectionRow.objects.update(data={"vessel": "Aurora", "tons": 3})
+    assert post(vessel="Aurora", tons=2, update=True) == DONE
+    assert CollectionRow.objects.get().data["tons"] == 3
+    assert [post(vessel="Aurora", remove=True) for _ in range(2)] == [DONE, DONE]
+    assert not CollectionRow.objects.exists()
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        assert post(vessel="Aurora", remove=True)[0] == 400
+        assert post(vessel="Aurora", tons=1, add=True) == DONE
+    assert CollectionRow.objects.count() == 1
+
+
+def test_what_another_key_or_another_button_sends_is_not_the_same(post: Post) -> None:
+    define([{**action, "once_seconds": 30} for action in ({**ACTIONS[0]}, {**ACTIONS[0], "button": "update"})], key=())
+    bea = Client(headers={"X-API-KEY": key_issue(name="Bea")[1]})
+    refresh()
+    for _ in range(2):
+        assert post(vessel="Aurora", add=True) == DONE
+        assert post(vessel="Aurora", update=True) == DONE
+        assert bea.post("/log/form", {"vessel": "Aurora", "add": True}, content_type="application/json").json()[
+            "success"
+        ]
+    assert [row.created_by for row in CollectionRow.objects.all()] == ["Ana", "Ana", "Bea"]
+
+
+def test_a_form_that_was_refused_may_be_sent_again(post: Post) -> None:
+    define([{**action, "once_seconds": 30} for action in ACTIONS], max_rows=1)
+    assert post(vessel="Aurora", add=True) == DONE
+    assert post(vessel="Borealis", add=True)[0] == 400
+    assert post(vessel="Aurora", remove=True) == DONE
+    assert post(vessel="Borealis", add=True) == DONE
+    assert CollectionRow.objects.get().data["vessel"] == "Borealis"
+
+
+def test_no_more_is_remembered_than_what_was_sent_within_the_time(post: Post) -> None:
+    define([{"does": "append", "source": "log", "once_seconds": 30}], key=())
+    for vessel in ("Aurora", "Borealis"):
+        post(vessel=vessel, add=True)
+    assert Submission.objects.count() == 2
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        post(vessel="Calypso", add=True)
+    assert Submission.objects.count() == 1
+
+
 def test_every_form_is_stored_where_nothing_says_otherwise(post: Post) -> None:
     define([{"does": "append", "source": "log"}], key=())
     for _ in range(2):
@@ -231,6 +279,34 @@ def test_a_function_is_called_with_the_values_and_who_asks(called: list[Any], po
     assert post(vessel="Flying Dutchman", add=True)[1]["error"] == "vessel: ghost ships are not logged."
     assert post(vessel="Flying Dutchman", add=True)[0] == 400
     assert post(vessel="Bad", add=True)[0] == 502
+
+
+def test_a_function_is_called_once_for_what_is_sent_twice_unless_the_call_failed(called: list[Any], post: Post) -> None:
+    define([{"does": "function", "source": "code", "function": "note", "once_seconds": 30}])
+    for _ in range(2):
+        assert post(vessel="Aurora", tons=3, add=True) == DONE
+        assert post(vessel="Flying Dutchman", add=True)[0] == 400
+        assert post(vessel="Bad", add=True)[0] == 502
+    assert called == [("Aurora", 3, "Ana")]
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        assert post(vessel="Aurora", tons=3, add=True) == DONE
+    assert len(called) == 2
+
+
+def test_a_second_click_while_the_function_runs_does_not_call_it_again(called: list[Any], post: Post) -> None:
+    define([{"does": "function", "source": "code", "function": "slow", "once_seconds": 30}])
+    second: list[Any] = []
+
+    @data_function
+    def slow(vessel: str) -> None:
+        called.append(vessel)
+        if not second:
+            second.append(post(vessel=vessel, add=True))
+        connection.close()
+
+    refresh()
+    assert post(vessel="Aurora", add=True) == DONE
+    assert (second, called) == ([DONE], ["Aurora"])
 
 
 def test_what_a_function_changed_shows_at_the_next_request(called: list[Any], caller: Client, post: Post) -> None:

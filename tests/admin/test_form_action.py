@@ -52,12 +52,19 @@ def test_a_button_is_given_something_to_do_and_the_form_a_path(entry: Parameter,
     assert served.actions[0].source == "log"
 
 
+@pytest.mark.parametrize("does", ["append", "change", "delete"])
+def test_whatever_a_button_does_can_be_done_once(entry: Parameter, log: Source, change: Open, does: str) -> None:
+    form = change(entry).add_row("actions", does=does, source=str(log.pk), once_seconds="10")
+    assert form.send().status_code == 302
+    assert FormAction.objects.get().once_seconds == 10
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [
         ({"does": "function", "function": "x"}, "Choose a source of the kind Python functions"),
         ({"does": "append", "function": "x"}, "takes one. Choose that, or leave this empty"),
-        ({"does": "delete", "once_seconds": "5"}, "can store equal values once"),
+        ({"does": "delete", "once_seconds": "0"}, "greater than or equal to 1"),
     ],
 )
 def test_what_would_not_work_is_refused(

@@ -34,8 +34,6 @@ class FormActionForm(KeepingForm):
             self._check_function(function or "", source)
         if function and not calls:
             self.add_error("function", "Only “Call a Python function” takes one. Choose that, or leave this empty.")
-        if data.get("once_seconds") and data.get("does") != FormAction.Does.APPEND:
-            self.add_error("once_seconds", "Only “Add a row” can store equal values once. Leave this empty.")
         return data
 
     def _check_function(self, name: str, source: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from widgets_app.models.agent import Agent
 from widgets_app.models.api_key import ApiKey
 from widgets_app.models.app import App, ParameterGroup, Placement, Tab
-from widgets_app.models.collection import CollectionRow, FormAction
+from widgets_app.models.collection import CollectionRow, FormAction, Submission
 from widgets_app.models.column import Column
 from widgets_app.models.parameter import Choice, Parameter
 from widgets_app.models.query import Query
@@ -28,6 +28,7 @@ __all__ = [
     "Query",
     "Revision",
     "Source",
+    "Submission",
     "Tab",
     "Version",
     "Widget",

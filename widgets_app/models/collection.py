@@ -19,13 +19,19 @@ class CollectionRow(models.Model):
     data = JSONTextField()
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
-    created_by = models.CharField(max_length=255, blank=True, default="", help_text="Name of the key that sent it.")
+    created_by = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="Name of the key that sent it, or of who entered it in the admin.",
+    )
 
     class Meta:
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return f"row {self.pk} of {self.source}"
+        # Without the name of its collection, which a list of rows would ask the database for one by one.
+        return f"row {self.pk}"
 
 
 class FormAction(Ordered):
@@ -56,7 +62,7 @@ class FormAction(Ordered):
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(24 * 3600)],
-        help_text="Equal values that the same key sends again within so many seconds are stored once.",
+        help_text="An equal form that the same key sends again within so many seconds is answered, but done once only.",
     )
 
     class Meta(Ordered.Meta):
@@ -69,3 +75,13 @@ class FormAction(Ordered):
 
     def __str__(self) -> str:
         return f"{self.button or 'any button'}: {self.get_does_display()}"
+
+
+class Submission(models.Model):
+    """A form that was sent, remembered for as long as an equal one is not done again."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.digest

@@ -147,6 +147,11 @@ def as_text(value: object) -> str:
             return str(value)
 
 
+def storable_text(text: str) -> bool:
+    """Say whether every database can keep a text."""
+    return not _UNSTORABLE.search(text)
+
+
 def shown(value: object) -> str:
     """Write a value for an error: cut, and without characters that hide or break the line."""
     text = as_text(value)
@@ -236,7 +241,7 @@ def _read_text(spec: ParameterSpec, raw: Scalar, _: datetime) -> Value:
     text = as_text(raw)
     if len(text) > TEXT_LIMIT:
         raise ValueError(f'"{shown(text)}" has {len(text):,} characters. {_text_sentence(spec)}')
-    if _UNSTORABLE.search(text):
+    if not storable_text(text):
         raise ValueError(f'"{shown(text)}" holds a character that no database stores. {spec.expected}')
     if spec.choices is None:
         return text
