@@ -54,17 +54,17 @@ class Collection:
     source: Source
     options: CollectionOptions
 
-    def add(self, data: Data, by: str, *, once: bool = False) -> None:
-        """Add a row. With `once`, an equal row that has the key already stands for it."""
+    def add(self, data: Data, by: str, *, once: bool = False) -> CollectionRow:
+        """Add a row and return it. With `once`, an equal row that has the key already stands for it."""
         whole = {name: data.get(name) for name in self.options.types}
         same = self._same(whole)
-        if once and any(_has(row, whole) for row in same):
-            return
+        if once and (equal := next((row for row in same if _has(row, whole)), None)):
+            return equal
         self._refuse(same, whole)
         count = self._rows.count()
         if count >= self.options.max_rows:
             raise BadRequest(f"The collection is full: it has {count:,} rows. Delete some, or allow more on its page.")
-        CollectionRow.objects.create(source=self.source, data=whole, created_by=by)
+        return CollectionRow.objects.create(source=self.source, data=whole, created_by=by)
 
     def change(self, row: CollectionRow, data: Data) -> None:
         """Change some columns of a row; what it keeps of columns that are gone stays."""

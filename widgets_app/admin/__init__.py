@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from widgets_app.admin import accounts, agent, api_key, app, column, parameter, query, source, version, widget
+from widgets_app.admin import (
+    accounts,
+    agent,
+    api_key,
+    app,
+    collection_row,
+    column,
+    parameter,
+    query,
+    source,
+    version,
+    widget,
+)
 
 __all__ = [
     "accounts",
     "agent",
     "api_key",
     "app",
+    "collection_row",
     "column",
     "parameter",
     "query",

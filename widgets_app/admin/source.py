@@ -16,8 +16,10 @@ from django.utils.html import format_html_join
 
 from widgets_app import functions
 from widgets_app.admin.base import BackendAdmin, change_url
+from widgets_app.admin.collection_row import add_url, rows_url
 from widgets_app.admin.fields import HIDDEN
 from widgets_app.admin.forms import KeepingForm
+from widgets_app.admin.navigation import may_view
 from widgets_app.admin.options import Options, plain, secrets, with_options
 from widgets_app.admin.site import site
 from widgets_app.admin.theme import FileInput, SelectInput, action, display
@@ -28,6 +30,7 @@ from widgets_app.services import findings, sources, states
 from widgets_app.services.publishing import identifier_of
 from widgets_app.services.upstreams import upstream_check
 from widgets_app.sources import folder
+from widgets_app.sources.collection import CollectionBackend, CollectionOptions
 from widgets_app.sources.files import MAX_FILE_BYTES, FilesBackend, store_file
 from widgets_app.sources.http import HttpBackend
 from widgets_app.sources.python import PythonBackend
@@ -38,6 +41,8 @@ OPTION_FIELDS = [name for group in KINDS for name in group.names.values()]
 FILES = FilesBackend.kind
 FOLDER_FIELD = f"options__{FILES}__folder"
 HTTP = HttpBackend.kind
+COLLECTION = CollectionBackend.kind
+COLUMNS_FIELD = f"options__{COLLECTION}__columns"
 USERS_SHOWN = 50  # widgets and agents named on the page of their backend
 # What gets its data from sources, many and one.
 USERS = {"queries": "query", "widgets": "widget", "agents": "agent"}
@@ -198,8 +203,10 @@ class SourceAdmin(BackendAdmin):
         return HttpResponseRedirect(change_url(source))
 
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
-        """Say which table an uploaded file has become."""
+        """Say which table an uploaded file has become, and what becomes of the values of columns that are gone."""
         super().save_model(request, obj, form, change)
+        if obj.kind == COLLECTION and (text := columns_left(obj, form.initial.get(COLUMNS_FIELD) or [])):
+            messages.warning(request, text)
         if table := form.cleaned_data.get("stored"):
             messages.success(request, f"The file is the table “{table}” now.")
 
@@ -208,6 +215,7 @@ class SourceAdmin(BackendAdmin):
         if (obj := kwargs.get("obj")) is not None:
             context["panel"] = "admin/widgets_app/source_panel.html"
             context["contents"] = contents_of(obj)
+            context["links"] = links_of(obj, request)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -254,7 +262,31 @@ def contents_of(source: Source) -> dict[str, Any]:
         return _files(backend)
     if isinstance(backend, HttpBackend):
         return {"address": (source.options or {}).get("url"), **_users(source)}
+    if isinstance(backend, CollectionBackend):
+        return {"is_collection": True, "count": source.collection_rows.count(), "most": backend.columns.max_rows}
     return {"functions": _functions()} if isinstance(backend, PythonBackend) else {}
+
+
+def links_of(source: Source, request: HttpRequest) -> dict[str, str]:
+    """Return where the user may go from the page of a collection."""
+    may_add = request.user.has_perm("widgets_app.add_collectionrow")
+    links = {"list": rows_url(source) if may_view(request, "widgets_app.collectionrow") else ""}
+    return {**links, "add": add_url(source) if may_add else ""}
+
+
+def columns_left(source: Source, before: list[str]) -> str:
+    """Say what becomes of the values of columns that are gone, or have another type; nothing where there are none."""
+    was, now = (CollectionOptions.model_construct(columns=c).types for c in (before, (source.options or {})["columns"]))
+    gone = [name for name in was if name not in now]
+    changed = [name for name in was if name in now and was[name] != now[name]]
+    if not (gone or changed) or not (count := source.collection_rows.count()):
+        return ""
+    texts = {
+        "Their values of {} stay stored, but are seen no more. Name such a column again to have them back.": gone,
+        "Their values of {} stay as they are. Those that don't suit the new type are empty in queries.": changed,
+    }
+    told = " ".join(text.format(", ".join(names)) for text, names in texts.items() if names)
+    return f"Rows stored: {count:,}. {told}"
 
 
 def _users(source: Source) -> dict[str, Any]:
