@@ -20,6 +20,7 @@ help:
 	@echo "make lint   check format, style, types and imports"
 	@echo "make check  everything that is checked before a change lands"
 	@echo "make bench  compare the speed with FastAPI"
+	@echo "make browser-libraries  install what clients draw with, for the tests in a browser (needs npm)"
 
 run: .venv/requirements.stamp
 	@$(MANAGE) migrate --verbosity 0
@@ -63,4 +64,14 @@ bench: .venv/requirements-bench.stamp
 .venv/requirements-bench.stamp: requirements-bench.txt .venv/requirements.stamp
 	@echo "Installing what requirements-bench.txt names ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
+# What clients such as Workspace draw with; the tests in a browser that need it are skipped without.
+.PHONY: browser-libraries
+browser-libraries: tests/browser/node_modules/installed.stamp
+
+tests/browser/node_modules/installed.stamp: tests/browser/package.json
+	@command -v npm >/dev/null || { echo "npm is needed. On Debian and Ubuntu: apt install npm" >&2; exit 1; }
+	@echo "Installing what tests/browser/package.json names ..."
+	@npm install --no-package-lock --no-audit --no-fund --ignore-scripts --silent --prefix tests/browser
 	@touch $@
