@@ -25,9 +25,9 @@ def eventually(condition: Callable[[], bool], *, every: float = 0.01) -> None:
 
 
 @contextmanager
-def serving(app: Any, *, lifespan: Any = "off", **config: Any) -> Iterator[tuple[int, uvicorn.Server]]:
-    """Serve an ASGI application in a thread; gives the port and the server."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def serving(app: Any, *, port: int = 0, lifespan: Any = "off", **config: Any) -> Iterator[tuple[int, uvicorn.Server]]:
+    """Serve an ASGI application in a thread, on a free port unless one is named; gives the port and the server."""
+    listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, lifespan=lifespan, log_config=None, **config))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

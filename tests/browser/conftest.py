@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser.harness import (
+    CHROMIUM,
+    HOW_TO_INSTALL,
+    NO_CHROMIUM,
+    NO_PLAYWRIGHT,
+    chromium,
+    client_served,
+    missing_libraries,
+)
 from tests.commands.conftest import Command
-from tests.loopback import free_port
+from tests.loopback import free_port, serving
+from tests.upstream import Upstream
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NO_CHROMIUM = "There is no Chromium; Debian's package is called chromium."
 PASSWORD = "-secret-"
 DEFINITIONS = """
 from widgets_app.manifest.reading import read_query, read_widget
@@ -37,10 +47,12 @@ for number in range(2):
 """
 
 
-def manage(home: Path, *arguments: str, **environment: str) -> None:
+def manage(home: Path, *arguments: str, **environment: str) -> str:
+    """Run a command; return what it printed."""
     command = Command(*arguments, WIDGETS_HOME=str(home), **environment)
     try:
         assert command.wait() == 0, command.output
+        return command.output
     finally:
         command.clean_up()
 
@@ -71,13 +83,9 @@ def browser() -> Iterator[Any]:
     """A Chromium. It must end with the module: while it runs, Django takes this thread for an asynchronous one."""
     if CHROMIUM is None:
         pytest.skip(NO_CHROMIUM)
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is in requirements-dev.txt.")
-    with api.sync_playwright() as playwright:
-        # As root in a container, Chromium has no sandbox and little shared memory.
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
+    api = pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
+    with api.sync_playwright() as playwright, chromium(playwright) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +112,73 @@ def page(signed_in: Any) -> Iterator[Any]:
     yield page
     page.close()
     assert not faults
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A running server with the sample, a key of its own, and the address of the page that may call it."""
+
+    url: str
+    key: str
+    client: str
+    port: int
+
+    def asked(self, app: str, theme: str = "dark") -> dict[str, str]:
+        """Return what the page is told to draw."""
+        return {"url": self.url, "key": self.key, "theme": theme, "app": app, "tab": "main"}
+
+
+@pytest.fixture(scope="session")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """A server with a widget of every type; those it has no data for are answered by another one."""
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
+    pytest.importorskip("playwright.sync_api", reason=NO_PLAYWRIGHT)
+    home, port, pictures = tmp_path_factory.mktemp("sample"), free_port(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    with client_served() as client, serving(Upstream()) as (upstream, _):
+        made = f"fill(Path({str(home)!r}), {url!r}, 'http://127.0.0.1:{upstream}')"
+        code = f"from pathlib import Path; from tests.browser.sample import fill; print({made})"
+        key = manage(home, "shell", "-v", "0", "-c", code).strip()
+        origins = f"{client},http://127.0.0.1:{pictures}"
+        command = Command(
+            "serve", "--port", str(port), WIDGETS_HOME=str(home), PORT=str(port), CORS_ALLOWED_ORIGINS=origins
+        )
+        try:
+            command.wait_until_it_serves(port)
+            yield Backend(url, key, client, pictures)
+        finally:
+            command.clean_up()
+
+
+@pytest.fixture(scope="session")
+def libraries() -> None:
+    """The libraries that clients draw with; only where there is no npm may a check of everything do without."""
+    if missing := missing_libraries():
+        reason = f"Not installed: {', '.join(missing)}. Run: {HOW_TO_INSTALL}"
+        if os.environ.get("CI") == "true" and shutil.which("npm"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def client(backend: Backend, browser: Any) -> Iterator[Any]:
+    """The page of a client, on which nothing goes wrong: no error, no warning of a library."""
+    page = browser.new_page(viewport={"width": 1600, "height": 900})
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+    page.goto(backend.client)
+    yield page
+    page.close()
+    assert not faults
+
+
+@pytest.fixture
+def show(client: Any, backend: Backend) -> Callable[..., None]:
+    """Draw the tab of an app; every widget of it can be drawn."""
+
+    def drawn(app: str, theme: str = "dark") -> None:
+        assert client.evaluate("asked => client.show(asked)", backend.asked(app, theme)) == []
+
+    return drawn
