@@ -67,3 +67,10 @@ def test_an_unknown_column_and_a_wrong_template_are_told() -> None:
 
 def test_half_a_surrogate_pair_does_not_break_the_page() -> None:
     assert page(Frame(b'[{"page": "a"}]', frame({"page": 1}).columns, 1), text="\ud83d") == "?"
+
+
+def test_a_page_knows_the_theme_unless_a_parameter_is_called_so() -> None:
+    text = "{% if theme == 'light' %}day{% else %}night{% endif %}"
+    assert page(None, text=text) == "night"
+    assert page(None, Ask(theme="light"), text=text) == "day"
+    assert page(None, Ask(theme="light", params={"theme": "dark"}), text=text) == "night"

@@ -80,10 +80,13 @@ def plain(value: object) -> str:
 
 
 def filled(text: str, frame: Frame | None, ask: Ask, escape: templates.Escape) -> str:
-    """Fill a template with the rows, the first row and the parameters; a name that is in both is the column's."""
+    """Fill a template with the rows, the first row, the parameters and the theme.
+
+    A name that is in several of them is the column's, then the parameter's.
+    """
     rows = frame.rows() if frame else []
     first = rows[0] if rows else {}
-    names = {**ask.params, **first}
+    names = {"theme": ask.theme, **ask.params, **first}
     if not templates.is_template(text):
         return fill(text, names)
     return templates.render(text, names | {"rows": rows, "first": first, "params": dict(ask.params)}, escape=escape)
