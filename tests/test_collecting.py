@@ -26,7 +26,9 @@ from widgets_app.sources.collection import CollectionOptions
         ("date", date(2024, 2, 29), "2024-02-29"),
         ("date", "2024-02-29T23:00:00", "2024-02-29"),
         ("datetime", "2024-02-29", "2024-02-29T00:00:00"),
-        ("datetime", "2024-02-29T10:00+02:00", "2024-02-29T10:00:00+02:00"),
+        ("datetime", "2024-02-29T10:00+02:00", "2024-02-29T08:00:00"),
+        ("datetime", "2024-03-01T00:30:00.5+01:00:30", "2024-02-29T23:29:30.500000"),
+        ("datetime", "2024-02-29T10:00Z", "2024-02-29T10:00:00"),
         ("number", None, None),
     ],
 )
@@ -49,6 +51,7 @@ def test_a_value_is_kept_in_the_type_of_its_column(kind: str, value: Any, stored
         ("date", "2024-02-29 or so"),
         ("date", "2023-02-29"),
         ("datetime", "10:00"),
+        ("datetime", "0001-01-01T00:00+02:00"),
     ],
 )
 def test_a_value_that_does_not_suit_its_column_is_refused_in_a_line(kind: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, transaction
@@ -137,12 +137,20 @@ def _time(value: Any) -> datetime:
     return datetime.fromisoformat(as_text(value).strip())
 
 
+def _in_utc(time: datetime) -> datetime:
+    """Return a time as columns keep it, without a zone: one that names a zone is the same moment in UTC."""
+    try:
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    except OverflowError:
+        raise ValueError("outside the years 1 to 9999") from None
+
+
 _AS: Mapping[str, Callable[[Any], Any]] = {
     "text": _text,
     "number": number,
     "boolean": _boolean,
     "date": lambda value: _time(value).date().isoformat(),
-    "datetime": lambda value: _time(value).isoformat(),
+    "datetime": lambda value: _in_utc(_time(value)).isoformat(),
 }
 _EXPECTED: Mapping[str, str] = {
     "text": f"a text of up to {TEXT_LIMIT:,} usual characters",
