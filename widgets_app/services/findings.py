@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +10,25 @@ from pydantic import ValidationError
 
 from widgets_app import catalog
 from widgets_app.compiled import as_served, effective_type, first_fault, is_own_page, local_path, open_source
-from widgets_app.errors import DefinitionError
+from widgets_app.errors import DefinitionError, SourceFailed
 from widgets_app.manifest import contract, document
 from widgets_app.manifest.agents import definition as agent_definition
 from widgets_app.manifest.apps import definition as app_definition
 from widgets_app.manifest.contract import Finding
+from widgets_app.manifest.contract.columns import columns_of
 from widgets_app.manifest.widgets import definition as widget_definition
 from widgets_app.models import Agent, App, Query, Source, Version, Widget
 from widgets_app.parameters.types import specs_of
+from widgets_app.shapes.base import Shape, ShapeOptions
 from widgets_app.shapes.registry import shape_for
 from widgets_app.sources.base import PreparedQuery, SourceBackend
+from widgets_app.sources.frame import Frame, FrameColumn
 
 Definitions = Mapping[str, Mapping[str, Any]]
+Columns = Sequence[FrameColumn]
+
+# What can be drawn: a switch counts as 0 or 1.
+_NUMBERS = ("number", "boolean")
 
 
 def widget_findings(widget: Widget) -> list[Finding]:
@@ -175,9 +182,8 @@ def _feed(widget: Widget, definition: Mapping[str, Any]) -> Iterator[Finding]:
         return
     if not feeds and shape.needs_rows(options):
         yield _NO_SOURCE
-    parameters = {spec.name for spec in specs_of(definition.get("params"))}
     for feed in feeds:
-        yield from _placeholders(feed.query, parameters)
+        yield from _shown_query(feed.query, definition, shape, options)
 
 
 def _unanswered(agent: Agent) -> Iterator[Finding]:
@@ -200,13 +206,21 @@ _NO_SOURCE = Finding(
 )
 
 
-def _placeholders(query: Query, parameters: set[str]) -> Iterator[Finding]:
+def _shown_query(query: Query, definition: Mapping[str, Any], shape: Shape, options: ShapeOptions) -> Iterator[Finding]:
     try:
         prepared = prepare(query.source, query.text)
     except DefinitionError as error:
         yield Finding("warning", "query-fault", "feeds", f'Query "{query.name}": {error}', "Mend the query.")
         return
-    for name in prepared.placeholders if prepared else ():
+    if prepared and (columns := prepared.columns()):
+        yield from _misfits(shape, options, columns)
+        yield from _empty_columns(definition, columns)
+    if prepared:
+        yield from _placeholders(query, prepared, {spec.name for spec in specs_of(definition.get("params"))})
+
+
+def _placeholders(query: Query, prepared: PreparedQuery, parameters: set[str]) -> Iterator[Finding]:
+    for name in prepared.placeholders:
         if name not in parameters:
             yield Finding(
                 "error",
@@ -214,4 +228,40 @@ def _placeholders(query: Query, parameters: set[str]) -> Iterator[Finding]:
                 "params",
                 f'Query "{query.name}" needs a value for :{name}, but the widget has no parameter "{name}".',
                 f'Add a parameter "{name}", or take :{name} out of the query.',
+            )
+
+
+def _misfits(shape: Shape, options: ShapeOptions, columns: Columns) -> Iterator[Finding]:
+    """Say what of a look doesn't suit the columns of the query."""
+    types = {column.name: column.type for column in columns}
+    try:
+        drawn = list(shape.fit(Frame(b"[]", tuple(columns), 0), options))
+    except SourceFailed as error:
+        yield Finding("error", "look-columns", "shape", str(error), "The columns are named on the Look tab.")
+        return
+    for name in drawn:
+        if types[name] not in _NUMBERS:
+            yield Finding(
+                "warning",
+                "look-numbers",
+                "shape",
+                f'The widget draws the column "{name}", which holds {types[name]}: without numbers it shows an error.',
+                "Choose a column of numbers on the Look tab, or cast it to a number in the query.",
+            )
+
+
+def _empty_columns(definition: Mapping[str, Any], columns: Columns) -> Iterator[Finding]:
+    """Say which columns of a table have no data."""
+    known = {column.name for column in columns}
+    for index, shown in enumerate(columns_of(definition)):
+        small_chart = shown.get("sparkline")
+        field = (small_chart.get("dataField") if isinstance(small_chart, dict) else None) or shown.get("field")
+        # A dot leads into an object.
+        if isinstance(field, str) and not {field, field.partition(".")[0]} & known:
+            yield Finding(
+                "warning",
+                "column-without-data",
+                f"data.table.columnsDefs[{index}]",
+                f'The table shows the column "{field}", but its data has: {", ".join(sorted(known))}.',
+                "Correct the name of the column, or add it to the query.",
             )

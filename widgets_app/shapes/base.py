@@ -83,6 +83,13 @@ class Shape(ABC):
         """Say whether the widget must have a query; text with a fixed body does without."""
         return True
 
+    def fit(self, frame: Frame, options: ShapeOptions) -> Iterable[str]:
+        """Return the columns whose values are drawn as numbers, for options that suit the columns of the frame.
+
+        Raises SourceFailed in one line for options that don't. Publishing asks too, with a frame without rows.
+        """
+        return ()
+
     @abstractmethod
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the body; zero rows and nulls give a useful body, never an error.

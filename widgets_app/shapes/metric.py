@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import orjson
@@ -61,16 +61,21 @@ class Metric(Shape):
     types = ("metric",)
     Options = MetricOptions
 
+    def fit(self, frame: Frame, options: ShapeOptions) -> Iterable[str]:
+        """The usual names may be absent; a name that somebody chose may not."""
+        check_columns(frame, (name for part, name in options if name != getattr(DEFAULTS, part)))
+        return ()
+
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the metrics, none for zero rows; SourceFailed when a column that was named is missing."""
         chosen = cast(MetricOptions, options)
+        if frame is not None:
+            self.fit(frame, chosen)
         metrics = _metrics(frame, chosen) if frame else []
         return json_body(orjson.dumps(metrics), ask.data_key)
 
 
 def _metrics(frame: Frame, options: MetricOptions) -> list[dict[str, Any]]:
-    # The usual names may be absent; a name that somebody chose may not.
-    check_columns(frame, (name for part, name in options if name != getattr(DEFAULTS, part)))
     rows = frame.rows()
     if rows and options.value in rows[0]:
         return [_from_row(row, options) for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -59,16 +59,21 @@ class Newsfeed(Shape):
     types = ("newsfeed",)
     Options = NewsOptions
 
+    def fit(self, frame: Frame, options: ShapeOptions) -> Iterable[str]:
+        """Title and date are needed; the other usual names may be absent, a name that somebody chose may not."""
+        names = ((part, name) for part, name in options if part in NEEDED or name != getattr(DEFAULTS, part))
+        check_columns(frame, (name for _, name in names))
+        return ()
+
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the articles, none for zero rows; SourceFailed for a missing column and for dates that are none."""
+        if frame is not None:
+            self.fit(frame, options)
         articles = _articles(frame, cast(NewsOptions, options)) if frame else []
         return json_body(orjson.dumps(articles), ask.data_key)
 
 
 def _articles(frame: Frame, options: NewsOptions) -> list[dict[str, str]]:
-    # The other usual names may be absent; a name that somebody chose may not.
-    names = ((part, name) for part, name in options if part in NEEDED or name != getattr(DEFAULTS, part))
-    check_columns(frame, (name for _, name in names))
     dated = [(_moment(row.get(options.date), options.date), row) for row in frame.rows()]
     dated.sort(key=lambda item: _order(item[0]), reverse=True)
     return [_article(moment, row, options) for moment, row in dated]

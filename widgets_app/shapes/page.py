@@ -9,7 +9,7 @@ from pydantic import Field
 
 from widgets_app.parameters.types import as_text
 from widgets_app.shapes import templates
-from widgets_app.shapes.base import NO_VALUE, SANDBOX, Ask, Body, ShapeOptions, check_columns, json_body
+from widgets_app.shapes.base import NO_VALUE, SANDBOX, Ask, Body, ShapeOptions, json_body
 from widgets_app.shapes.registry import register
 from widgets_app.shapes.text import Text, TextOptions, filled
 from widgets_app.sources.frame import Frame
@@ -52,6 +52,8 @@ class Page(Text):
         """Return the page, several rows one below the other; SourceFailed for an unknown column."""
         if ask.raw:
             return json_body(frame.json if frame else b"[]", ask.data_key)
+        if frame is not None:
+            self.fit(frame, options)
         page = _page(frame, cast(PageOptions, options), ask)
         return Body(page.encode("utf-8", "replace"), HTML, (SANDBOX,))
 
@@ -72,6 +74,5 @@ def _page(frame: Frame | None, options: PageOptions, ask: Ask) -> str:
 def _from_rows(frame: Frame | None, options: PageOptions) -> str:
     if frame is None:
         return options.empty
-    check_columns(frame, [options.column])
     pages = [as_text(row.get(options.column or next(iter(row), ""))) for row in frame.rows()]
     return "\n".join(filter(None, pages)) or options.empty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -77,6 +77,14 @@ class Spec(Shape):
 
     Options: ClassVar[type[SpecOptions]] = SpecOptions
 
+    def fit(self, frame: Frame, options: ShapeOptions) -> Iterable[str]:
+        """A document needs the columns of its placeholders, the other options those that they draw."""
+        assert isinstance(options, SpecOptions)  # noqa: S101  the registry pairs them
+        if options.document:
+            check_columns(frame, (name for _, names in _placeholders(options.document) for name in names or ()))
+            return ()
+        return _chosen(frame, options).values
+
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the document, for zero rows one that says so; SourceFailed where the columns don't fit."""
         assert isinstance(options, SpecOptions)  # noqa: S101  the registry pairs them
@@ -92,10 +100,13 @@ class Spec(Shape):
 
 def drawn(frame: Frame, options: SpecOptions) -> Drawn:
     """Settle what is drawn without a document; raises SourceFailed when the columns don't fit."""
-    wanted = ChartOptions(x=options.x, y=options.y, colour=options.colour)
-    columns = choose(frame, wanted)
+    columns = _chosen(frame, options)
     series, notes = cut(series_of(frame.rows(), columns))
     return Drawn(columns, series, notes)
+
+
+def _chosen(frame: Frame, options: SpecOptions) -> Columns:
+    return choose(frame, ChartOptions(x=options.x, y=options.y, colour=options.colour))
 
 
 def headline(frame: Frame, notes: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, cast
 
 import orjson
@@ -60,9 +60,17 @@ class Text(Shape):
         """Only a text that comes from a column needs a query."""
         return not cast(TextOptions, options).text
 
+    def fit(self, frame: Frame, options: ShapeOptions) -> Iterable[str]:
+        """Only a text that comes from a column needs that column."""
+        chosen = cast(TextOptions, options)
+        check_columns(frame, [] if chosen.text else [chosen.column])
+        return ()
+
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the text, several rows joined by blank lines; SourceFailed for an unknown column."""
         chosen = cast(TextOptions, options)
+        if frame is not None:
+            self.fit(frame, chosen)
         text = _from_template(frame, chosen, ask) if chosen.text else _from_rows(frame, chosen)
         return json_body(orjson.dumps(text), ask.data_key)
 
@@ -100,6 +108,5 @@ def _from_template(frame: Frame | None, options: TextOptions, ask: Ask) -> str:
 def _from_rows(frame: Frame | None, options: TextOptions) -> str:
     if frame is None:
         return options.empty
-    check_columns(frame, [options.column])
     texts = [as_text(row.get(options.column or next(iter(row), ""))) for row in frame.rows()]
     return "\n\n".join(filter(None, texts)) or options.empty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -66,12 +67,18 @@ class YouTube(Shape):
         """Only an address that comes from a column needs a query."""
         return not cast(YouTubeOptions, options).url
 
+    def fit(self, frame: Frame, options: ShapeOptions) -> Iterable[str]:
+        """The usual column of the transcript may be absent; a column that somebody chose may not."""
+        chosen = cast(YouTubeOptions, options)
+        named = chosen.transcript if chosen.transcript != DEFAULTS.transcript else ""
+        check_columns(frame, [chosen.column, named])
+        return ()
+
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the address, nothing for zero rows; SourceFailed where the columns don't fit."""
         chosen = cast(YouTubeOptions, options)
         if frame is not None:
-            named = chosen.transcript if chosen.transcript != DEFAULTS.transcript else ""
-            check_columns(frame, [chosen.column, named])
+            self.fit(frame, chosen)
         rows = frame.rows() if frame else []
         if ask.raw:
             return Body(_transcript(rows, chosen).encode("utf-8", "replace"), MARKDOWN)

@@ -99,15 +99,16 @@ def check_misplaced(item: Mapping[str, object], keys: tuple[str, ...]) -> Findin
 
 def fields_of(definition: object) -> frozenset[str]:
     """Return the fields of the columns that a widget declares."""
-    return frozenset(field for column in _columns(definition) if isinstance(field := column.get("field"), str))
+    return frozenset(field for column in columns_of(definition) if isinstance(field := column.get("field"), str))
 
 
 def emitted_params(definition: object) -> frozenset[str]:
     """Return the parameters that clicks in a widget's cells set in the group."""
-    return frozenset(name for column in _columns(definition) if (name := emitted_param(column)))
+    return frozenset(name for column in columns_of(definition) if (name := emitted_param(column)))
 
 
-def _columns(definition: object) -> list[dict[str, object]]:
+def columns_of(definition: object) -> list[dict[str, object]]:
+    """Return the columns that a table declares."""
     table = as_object(as_object(as_object(definition).get("data")).get("table"))
     return [as_object(column) for column in as_list(table.get("columnsDefs"))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import orjson
@@ -21,29 +21,34 @@ from widgets_app.shapes.chart.layout import (
     with_notes,
 )
 from widgets_app.shapes.chart.options import ChartOptions
-from widgets_app.shapes.chart.plot import draw_plot
-from widgets_app.shapes.chart.prices import draw_prices
-from widgets_app.shapes.chart.shares import draw_pie, draw_treemap
-from widgets_app.shapes.chart.spread import draw_boxes, draw_histogram
+from widgets_app.shapes.chart.plot import choose_plot, draw_plot
+from widgets_app.shapes.chart.prices import choose_prices, draw_prices
+from widgets_app.shapes.chart.series import Columns, choose, choose_bubbles, choose_one, choose_values
+from widgets_app.shapes.chart.shares import choose_treemap, draw_pie, draw_treemap
+from widgets_app.shapes.chart.spread import choose_boxes, draw_boxes, draw_histogram
 from widgets_app.shapes.chart.steps import draw_waterfall
 from widgets_app.shapes.registry import register
 from widgets_app.sources.frame import Frame
 
-_KINDS: dict[str, Callable[[Frame, ChartOptions, Theme], Drawing]] = {
-    "line": draw_plot,
-    "area": draw_plot,
-    "bar": draw_plot,
-    "scatter": draw_plot,
-    "bubble": draw_bubbles,
-    "pie": draw_pie,
-    "donut": draw_pie,
-    "histogram": draw_histogram,
-    "box": draw_boxes,
-    "heatmap": draw_heatmap,
-    "candlestick": draw_prices,
-    "ohlc": draw_prices,
-    "waterfall": draw_waterfall,
-    "treemap": draw_treemap,
+Choose = Callable[[Frame, ChartOptions], Columns]
+Draw = Callable[[Frame, ChartOptions, Theme], Drawing]
+
+# What settles the columns of a chart, and what draws them.
+_KINDS: dict[str, tuple[Choose, Draw]] = {
+    "line": (choose_plot, draw_plot),
+    "area": (choose_plot, draw_plot),
+    "bar": (choose_plot, draw_plot),
+    "scatter": (choose_plot, draw_plot),
+    "bubble": (choose_bubbles, draw_bubbles),
+    "pie": (choose_one, draw_pie),
+    "donut": (choose_one, draw_pie),
+    "histogram": (choose_values, draw_histogram),
+    "box": (choose_boxes, draw_boxes),
+    "heatmap": (choose, draw_heatmap),
+    "candlestick": (choose_prices, draw_prices),
+    "ohlc": (choose_prices, draw_prices),
+    "waterfall": (choose_one, draw_waterfall),
+    "treemap": (choose_treemap, draw_treemap),
 }
 
 
@@ -53,6 +58,12 @@ class Chart(Shape):
 
     types = ("chart",)
     Options = ChartOptions
+
+    def fit(self, frame: Frame, options: ShapeOptions) -> Iterable[str]:
+        """Settle what is drawn as it will be when there are rows."""
+        chosen = cast(ChartOptions, options)
+        columns = _KINDS[chosen.kind][0](frame, chosen)
+        return filter(None, (*columns.values, columns.size))
 
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the figure, for zero rows one that says so; SourceFailed where the columns don't fit."""
@@ -69,7 +80,7 @@ def _figure(frame: Frame | None, options: ChartOptions, theme: Theme) -> Json:
 
 
 def _draw(frame: Frame, options: ChartOptions, theme: Theme) -> Drawing:
-    drawing = _KINDS[options.kind](frame, options, theme)
+    drawing = _KINDS[options.kind][1](frame, options, theme)
     if not drawing.traces:
         return empty_drawing()
     if frame.truncated:

@@ -36,7 +36,7 @@ LINE_SHAPES = {"straight": "linear", "smooth": "spline", "steps": "hv"}
 
 def draw_plot(frame: Frame, options: ChartOptions, theme: Theme) -> Drawing:
     """Draw series over a common axis; those of the second axis against it."""
-    columns = _choose(frame, options)
+    columns = choose_plot(frame, options)
     series, notes = cut(series_of(frame.rows(), columns))
     pairs = list(zip(series, looks(options, len(series)), strict=True))
     traces = [_trace(one, look, options) for one, look in pairs]
@@ -83,7 +83,7 @@ def line(series: Series, look: Look, options: ChartOptions) -> Json:
     }
 
 
-def _choose(frame: Frame, options: ChartOptions) -> Columns:
+def choose_plot(frame: Frame, options: ChartOptions) -> Columns:
     """Settle which columns are drawn; those of the second axis come last."""
     second, label = _second(options), options.label if options.kind == "scatter" else ""
     check_columns(frame, [*second, label])

@@ -35,17 +35,22 @@ PRICES_ABOVE, VOLUME_BELOW = [0.24, 1], [0, 0.18]  # shares of the height
 
 def draw_prices(frame: Frame, options: ChartOptions, theme: Theme) -> Drawing:
     """Draw four prices at each time; columns to draw become lines over them."""
-    parts = _parts(options)
-    check_columns(frame, [options.x, options.volume, *parts.values(), *options.y])
-    rows = frame.rows()
+    parts, along, rows = _parts(options), choose_prices(frame, options).along, frame.rows()
     for name in filter(None, (*parts.values(), options.volume)):
         check_numbers(rows, name)
-    along = column_along(frame, options, *parts.values(), options.volume)
     prices = _prices(rows, along, parts, options)
     lines, notes = _lines(rows, along, options)
     volume = [_volume(rows, along, options, theme)] if options.volume else []
     layout = _axes(along, prices["x"], options, theme) | legend(len(lines) + 1 if lines else 0, options)
     return Drawing([prices, *lines, *volume], layout, notes)
+
+
+def choose_prices(frame: Frame, options: ChartOptions) -> Columns:
+    """Settle which columns are drawn: the four prices, the lines over them, and the volume as their size."""
+    parts = tuple(_parts(options).values())
+    check_columns(frame, [options.x, options.volume, *parts, *options.y])
+    along = column_along(frame, options, *parts, options.volume)
+    return Columns(along, (*parts, *options.y), size=options.volume)
 
 
 def _parts(options: ChartOptions) -> dict[str, str]:

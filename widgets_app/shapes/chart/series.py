@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from widgets_app.errors import SourceFailed
@@ -56,6 +56,12 @@ def choose(frame: Frame, options: ChartOptions) -> Columns:
             "Name the columns to draw, or change the query."
         )
     return Columns(along, _once(options.y or numeric), options.colour)
+
+
+def choose_one(frame: Frame, options: ChartOptions) -> Columns:
+    """Settle which column is drawn where one is enough."""
+    columns = choose(frame, options.model_copy(update={"colour": ""}))
+    return replace(columns, values=columns.values[:1])
 
 
 def choose_bubbles(frame: Frame, options: ChartOptions) -> Columns:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from widgets_app.parameters.types import Number, as_text
 from widgets_app.shapes.base import NO_VALUE, check_columns
 from widgets_app.shapes.chart.layout import PATTERNS, Drawing, Json, Theme, legend, looks, plain
 from widgets_app.shapes.chart.layout import SHORT_LEGEND as FEW
 from widgets_app.shapes.chart.options import ChartOptions
-from widgets_app.shapes.chart.series import Series, check_numbers, choose, number_or_gap, place, series_of
+from widgets_app.shapes.chart.series import Columns, Series, check_numbers, choose_one, number_or_gap, place, series_of
 from widgets_app.sources.frame import Frame
 
 SLICE_LIMIT = 50  # slices of a pie; the smaller ones are added up beyond it
@@ -21,8 +19,7 @@ Path = tuple[str, ...]
 
 def draw_pie(frame: Frame, options: ChartOptions, _: Theme) -> Drawing:
     """Draw the shares of each name, the largest first."""
-    columns = choose(frame, options.model_copy(update={"colour": ""}))
-    (series,) = series_of(frame.rows(), replace(columns, values=columns.values[:1]))
+    (series,) = series_of(frame.rows(), choose_one(frame, options))
     slices = _slices(series)
     if not slices:
         return Drawing([], {})
@@ -32,8 +29,7 @@ def draw_pie(frame: Frame, options: ChartOptions, _: Theme) -> Drawing:
 
 def draw_treemap(frame: Frame, options: ChartOptions, theme: Theme) -> Drawing:
     """Draw boxes as large as their values, inside the boxes of their groups."""
-    check_columns(frame, options.groups)
-    columns = choose(frame, options.model_copy(update={"colour": ""}))
+    columns = choose_treemap(frame, options)
     rows = frame.rows()
     check_numbers(rows, columns.values[0])
     leaves = _leaves(rows, [*options.groups, columns.along.name], columns.values[0])
@@ -43,6 +39,12 @@ def draw_treemap(frame: Frame, options: ChartOptions, theme: Theme) -> Drawing:
     notes = [f"Showing {BOX_LIMIT:,} of {len(leaves):,} boxes"] if len(leaves) > BOX_LIMIT else []
     layout: Json = {"margin": {"l": 4, "r": 4, "t": 24, "b": 4}}
     return Drawing([_treemap(shown, options, theme)], layout, notes)
+
+
+def choose_treemap(frame: Frame, options: ChartOptions) -> Columns:
+    """Settle which columns the boxes of a treemap are made from."""
+    check_columns(frame, options.groups)
+    return choose_one(frame, options)
 
 
 def _pie(slices: list[tuple[str, Number]], options: ChartOptions) -> Json:

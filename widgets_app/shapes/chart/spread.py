@@ -39,7 +39,7 @@ def draw_histogram(frame: Frame, options: ChartOptions, theme: Theme) -> Drawing
 
 def draw_boxes(frame: Frame, options: ChartOptions, theme: Theme) -> Drawing:
     """Draw a box of median and quartiles for each series, at each place if a column along the chart is named."""
-    columns = _choose_boxes(frame, options)
+    columns = choose_boxes(frame, options)
     series, notes = cut(series_of(frame.rows(), columns))
     pairs = zip(series, looks(options, len(series)), strict=True)
     traces = [_box(one, look, options) for one, look in pairs]
@@ -51,7 +51,8 @@ def draw_boxes(frame: Frame, options: ChartOptions, theme: Theme) -> Drawing:
     return Drawing(traces, layout | legend(len(series) if options.x else 0, options), notes)
 
 
-def _choose_boxes(frame: Frame, options: ChartOptions) -> Columns:
+def choose_boxes(frame: Frame, options: ChartOptions) -> Columns:
+    """Settle which columns boxes are drawn from, at the places of another one if it is named."""
     check_columns(frame, [options.x])
     columns = choose_values(frame, options)
     if not options.x:

@@ -6,14 +6,13 @@ from widgets_app.parameters.types import as_text
 from widgets_app.shapes.chart.layout import FALLING, RISING, TOTAL, Drawing, Json, Theme, axis, own_colours, plain
 from widgets_app.shapes.chart.options import ChartOptions
 from widgets_app.shapes.chart.plot import axes, runs_right, value_axis
-from widgets_app.shapes.chart.series import Columns, Series, axis_along, choose, series_of
+from widgets_app.shapes.chart.series import Series, axis_along, choose_one, series_of
 from widgets_app.sources.frame import Frame
 
 
 def draw_waterfall(frame: Frame, options: ChartOptions, theme: Theme) -> Drawing:
     """Draw each value on top of those before it, and the sum so far at the places that are totals."""
-    chosen = choose(frame, options.model_copy(update={"colour": ""}))
-    columns = Columns(chosen.along, chosen.values[:1])
+    columns = choose_one(frame, options)
     (series,) = series_of(frame.rows(), columns)
     along = axis(options.x_title, theme) | axis_along(columns.along, series.x) | {"showgrid": False}
     layout = axes(along, value_axis(columns.values, options, theme), options)
