@@ -11,6 +11,7 @@ from django.test import Client
 from tests.admin.conftest import Open, url
 from tests.admin.pages import Page
 from tests.conftest import Define
+from widgets_app.admin.column_settings import RENDERING, SPARKLINE
 from widgets_app.models import Agent, Column
 
 pytestmark = pytest.mark.django_db
@@ -171,7 +172,7 @@ def test_errors_stand_at_the_inputs(
 def test_a_small_chart_is_made_of_inputs(column: Column, change: Open) -> None:
     form = change(column).fill(spark_type="area", spark_field="trend", spark_stroke="#0ea5e9", spark_width="1.5")
     form.fill(spark_opacity="0.2", spark_least="0", spark_markers="true", spark_marker_size="3")
-    form.send("_draft", spark_minimum="red", spark_negative="orange")
+    form.send("_draft", spark_minimum_fill="red", spark_minimum_size="4", spark_negative_fill="orange", spark_top="2")
     saved(column)
     assert column.sparkline == {
         "type": "area",
@@ -179,9 +180,49 @@ def test_a_small_chart_is_made_of_inputs(column: Column, change: Open) -> None:
         "options": {
             "stroke": "#0ea5e9", "strokeWidth": 1.5, "fillOpacity": 0.2, "min": 0,
             "markers": {"enabled": True, "size": 3},
-            "pointsOfInterest": {"minimum": {"fill": "red"}, "positiveNegative": {"negative": {"fill": "orange"}}},
+            "pointsOfInterest": {
+                "minimum": {"fill": "red", "size": 4}, "positiveNegative": {"negative": {"fill": "orange"}}
+            },
+            "padding": {"top": 2},
         },
     }  # fmt: skip
+
+
+POINT = ("fill", "size", "stroke", "strokeWidth")
+POINTS = ("firstLast", "highlighted", "minimum", "maximum", "positiveNegative.positive", "positiveNegative.negative")
+
+
+def test_every_setting_that_workspace_documents_has_an_input(column: Column, boss: Client) -> None:
+    assert {".".join(path) for path in RENDERING.paths.values()} == {
+        "actionType", "groupBy.paramName", "groupBy.valueField", "groupBy.forceUpdate", "sendToAgent.markdown",
+        "sendToAgent.agentId", "colorValueKey", "colorRules", "hoverCardData", "hoverCard.cellField", "hoverCard.title",
+        "hoverCard.markdown",
+    }  # fmt: skip
+    assert {".".join(path) for path in SPARKLINE.paths.values()} == {
+        "type", "dataField",
+        *(f"options.{name}" for name in ("stroke", "fill", "strokeWidth", "fillOpacity", "min", "max", "direction")),
+        "options.customFormatter",
+        *(f"options.padding.{side}" for side in ("top", "right", "bottom", "left")),
+        *(f"options.markers.{name}" for name in ("enabled", *POINT)),
+        *(f"options.pointsOfInterest.{point}.{name}" for point in POINTS for name in POINT),
+    }  # fmt: skip
+    page = Page(boss, url("column", "change", column.pk))
+    of_the_column = {
+        "field", "header_name", "header_tooltip", "cell_data_type", "chart_data_type", "formatter_fn", "decimal_places",
+        "width", "min_width", "max_width", "align", "hide", "pinned", "prefix", "suffix", "enable_cell_change_ws", "sort",
+    }  # fmt: skip
+    inputs = of_the_column | {*RENDERING.paths, *SPARKLINE.paths} - {"color_rules"}
+    assert {name for name in inputs if name not in page.form("column_form")} == set()
+    for several in ("render_fn", "color_rules"):
+        assert f'"{several}' in page.html
+
+
+def test_every_setting_of_a_table_has_an_input(boss: Client) -> None:
+    form = Page(boss, url("widget", "add")).form("widget_form")
+    table = {"enable_charts", "show_all", "transpose", "enable_advanced", "enable_formulas", "table_formatter_fn"}
+    first_view = {"chart_enabled", "chart_type", "chart_category", "chart_series"}
+    first_view |= {"chart_ignores_cells", "chart_navigator", "chart_mini"}
+    assert {name for name in table | first_view if name not in form} == set()
 
 
 def test_who_may_only_look_sees_the_settings_whole(column: Column, staff: Callable[..., Client]) -> None:

@@ -75,39 +75,49 @@ _STYLE: Final[Inputs] = {
 _BARS: Final[Inputs] = {
     "spark_direction": (("options", "direction"), choice("Direction of the bars", vocabulary.SPARKLINE_DIRECTIONS)),
 }
-_MARKERS: Final[Inputs] = {
-    "spark_markers": (("options", "markers", "enabled"), yes_no("Mark the points")),
-    "spark_marker_size": (("options", "markers", "size"), number("Size of the marks", "Pixels.")),
+_SPACE: Final[Inputs] = {
+    f"spark_{side}": (("options", "padding", side), number(f"Space {where}", "Pixels."))
+    for side, where in (("top", "above"), ("bottom", "below"), ("left", "on the left"), ("right", "on the right"))
 }
-_POINTS: Final[Inputs] = {
-    "spark_first_last": (
-        ("options", "pointsOfInterest", "firstLast", "fill"),
-        text("Colour of first and last", suggest=COLOURS),
-    ),
-    "spark_highlighted": (
-        ("options", "pointsOfInterest", "highlighted", "fill"),
-        text("Colour under the mouse", suggest=COLOURS),
-    ),
-    "spark_minimum": (
-        ("options", "pointsOfInterest", "minimum", "fill"),
-        text("Colour of the least", suggest=COLOURS),
-    ),
-    "spark_maximum": (
-        ("options", "pointsOfInterest", "maximum", "fill"),
-        text("Colour of the greatest", suggest=COLOURS),
-    ),
-    "spark_positive": (
-        ("options", "pointsOfInterest", "positiveNegative", "positive", "fill"),
-        text("Colour above zero", suggest=COLOURS),
-    ),
-    "spark_negative": (
-        ("options", "pointsOfInterest", "positiveNegative", "negative", "fill"),
-        text("Colour below zero", suggest=COLOURS),
+_CODE: Final[Inputs] = {
+    "spark_formatter": (
+        ("options", "customFormatter"),
+        text("Look of each point, as code", "JavaScript that runs in the browser of everybody who looks.", lines=3),
     ),
 }
 
+
+def _point(name: str, path: Path, what: str) -> Inputs:
+    """Return the inputs for how a point looks."""
+    place = ("options", *path)
+    return {
+        f"{name}_fill": ((*place, "fill"), text(f"Colour {what}", suggest=COLOURS)),
+        f"{name}_size": ((*place, "size"), number(f"Size {what}", "Pixels.")),
+        f"{name}_stroke": ((*place, "stroke"), text(f"Outline {what}", suggest=COLOURS)),
+        f"{name}_outline": ((*place, "strokeWidth"), number(f"Width of the outline {what}", "Pixels.")),
+    }
+
+
+_MARKED: Final[Inputs] = {
+    "spark_markers": (("options", "markers", "enabled"), yes_no("Mark the points")),
+}
+_MARKERS: Final[Inputs] = _point("spark_marker", ("markers",), "of the marks")
+# A point of interest -> its inputs.
+_POINTS: Final[Mapping[str, Inputs]] = {
+    name: _point(name, ("pointsOfInterest", *path), what)
+    for name, path, what in (
+        ("spark_ends", ("firstLast",), "of first and last"),
+        ("spark_pointed", ("highlighted",), "under the mouse"),
+        ("spark_minimum", ("minimum",), "of the least"),
+        ("spark_maximum", ("maximum",), "of the greatest"),
+        ("spark_positive", ("positiveNegative", "positive"), "above zero"),
+        ("spark_negative", ("positiveNegative", "negative"), "below zero"),
+    )
+}
+_INTEREST: Final[Inputs] = {name: each for inputs in _POINTS.values() for name, each in inputs.items()}
+
 _CLICKS: Final[Inputs] = {**_CLICK, **_GROUP, **_AGENT}
-_LOOK: Final[Inputs] = {**_STYLE, **_BARS, **_MARKERS, **_POINTS}
+_LOOK: Final[Inputs] = {**_STYLE, **_BARS, **_MARKED, **_MARKERS, **_INTEREST, **_SPACE, **_CODE}
 _RENDERING: Final[Inputs] = {**_CLICKS, **_HOVER, **_COLORS}
 _SPARKLINE: Final[Inputs] = {**_CHART, **_LOOK}
 
@@ -132,8 +142,11 @@ SPARKLINE_LAYOUT: Final[list[str | tuple[str, ...]]] = [
     *_CHART,
     *_pairs(_STYLE),
     *_BARS,
+    *_MARKED,
     *_pairs(_MARKERS),
-    *_pairs(_POINTS),
+    *_pairs(_INTEREST),
+    *_pairs(_SPACE),
+    *_CODE,
 ]
 
 
@@ -142,6 +155,7 @@ def _shown(inputs: Inputs, condition: str) -> dict[str, str]:
 
 
 _CLICKED = "render_fn.includes('cellOnClick')"
+_WITH_MARKS = "['line', 'area'].includes(spark_type)"
 _COLORED = "render_fn.includes('columnColor')"
 CONDITIONS: Final[Mapping[str, str]] = {
     **_shown(_CLICK, _CLICKED),
@@ -152,7 +166,15 @@ CONDITIONS: Final[Mapping[str, str]] = {
     "color_rules": f"{_COLORED} || document.querySelector('.wb-rule')",
     **_shown(_LOOK, "spark_type"),
     **_shown(_BARS, "spark_type == 'bar'"),
-    **_shown(_MARKERS, "['line', 'area'].includes(spark_type)"),
+    **_shown(_MARKED, _WITH_MARKS),
+    **_shown(_MARKERS, f"{_WITH_MARKS} && spark_markers == 'true'"),
+    # What else there is to a point matters once it has a colour.
+    **{
+        name: shown
+        for point, inputs in _POINTS.items()
+        for name, shown in _shown(inputs, f"spark_type && {point}_fill").items()
+        if name != f"{point}_fill"
+    },
 }
 
 
