@@ -6,6 +6,7 @@ the latter wins where it says something. Whatever can't be understood is passed 
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -114,7 +115,7 @@ def _aggregates(columns: object) -> Iterator[Aggregate]:
 def _keys(keys: object) -> Iterator[Scalar | None]:
     for key in keys if isinstance(keys, list) else []:
         # A key that is none stands for a group that doesn't exist.
-        yield key if isinstance(key, Scalar | None) else str(key)
+        yield key if isinstance(key, Scalar | None) else reprlib.repr(key)
 
 
 def _filters(model: object) -> Iterator[Filter]:
@@ -133,10 +134,11 @@ def _filter(name: str, given: object, depth: int) -> Filter | None:
     if given.get("operator") in ("AND", "OR"):
         conditions = given.get("conditions") or [given.get("condition1"), given.get("condition2")]
         return _together(name, conditions, depth, either=given["operator"] == "OR")
-    read = _READERS.get(str(given.get("filterType")))
+    kind = given.get("filterType")
+    read = _READERS.get(kind) if isinstance(kind, str) else None
     found = read(name, given) if read else None
     if found is None:
-        ignored(f"a filter of the column {name!r}:", given)
+        ignored(f"a filter of the column {reprlib.repr(name)}:", given)
     return found
 
 
@@ -191,7 +193,8 @@ def _boolean(name: str, given: Mapping[str, Any]) -> Condition | None:
         return Condition(name, "boolean", operator)
     # A switch has its value in the filter, the advanced filter as the operator.
     value = given.get("filter", operator)
-    return Condition(name, "boolean", "in", (value,)) if str(value).lower() in ("true", "false") else None
+    usable = isinstance(value, Scalar) and str(value).lower() in ("true", "false")
+    return Condition(name, "boolean", "in", (value,)) if usable else None
 
 
 def _size(part: Filter) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import reprlib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -168,7 +169,8 @@ def typed(value: Cell, column: FrameColumn) -> Cell:
 
 def ignored(what: str, value: object) -> None:
     """Say in the log what of a request is passed over."""
-    logger.warning("A part of a request for a page is ignored: %s %.80r", what, value)
+    # Written whole, a value that is nested deeply enough ends the request with an error.
+    logger.warning("A part of a request for a page is ignored: %s %.80s", what, reprlib.repr(value))
 
 
 def _grouping(ask: PageAsk, known: Mapping[str, FrameColumn]) -> tuple[list[FrameColumn], list[Cell]]:
