@@ -120,6 +120,14 @@ def test_the_pressed_button_decides_what_is_done(log: Widget, caller: Client, po
         ({"vessel": "A"}, "No button was pressed. Send one of add, update, remove"),
         ({"vessel": "A", "add": False}, "No button was pressed"),
         ({"vessel": "A", "add": True, "remove": True}, "Several buttons"),
+        ({"vessel": "A", "tons": "9" * 400, "add": True}, "tons.*not a number"),
+        ({"vessel": "A", "tons": 2**64 - 1, "add": True}, "tons.*not a number"),
+        ({"vessel": "A", "tons": [1, 2], "add": True}, "tons.*2 values came"),
+        ({"vessel": "A", "cargo": ["grain"] * 1001, "add": True}, "cargo.*1,001 values came"),
+        ({"vessel": "A", "cargo": [["grain"]], "add": True}, "cargo.*a list came"),
+        ({"vessel": "A", "in_port": 2, "add": True}, "in_port.*neither true nor false"),
+        ({"vessel": "A", "add": [True]}, "No button was pressed"),
+        ({"vessel": "A", "add": {"a": True}}, "No button was pressed"),
         ({"vessel": "A", "update": True}, 'no row with vessel "A"'),
         ({"vessel": "A", "remove": True}, 'no row with vessel "A"'),
     ],
@@ -139,6 +147,18 @@ def test_what_is_wrong_is_told_in_words_and_changes_nothing(
 def test_a_body_that_is_no_object_or_too_large_is_refused(log: Widget, post: Post, body: str) -> None:
     assert post(body)[0] == 400
     assert not CollectionRow.objects.exists()
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize("name", ["vessel", "cargo", "add", "unknown"])
+def test_what_is_nested_deeply_is_refused_or_passed_over(
+    log: Widget, post: Post, opening: str, closing: str, name: str
+) -> None:
+    for depth in (450, 900, 1010, 5000):
+        fields = {"vessel": '"Aurora"', "add": "true"} | {name: opening * depth + "1" + closing * depth}
+        status, body = post("{" + ",".join(f'"{field}": {value}' for field, value in fields.items()) + "}")
+        assert status == (200 if name == "unknown" and depth < 1024 else 400)
+        assert status == 200 or body["error"].isprintable()
 
 
 def test_an_object_written_into_a_text_is_taken_and_unknown_fields_are_not(log: Widget, post: Post) -> None:

@@ -110,6 +110,8 @@ bodies = st.fixed_dictionaries(
         "word": anything,
         "least": anything,
         "api_key": anything,
+        "raw": anything,
+        "theme": anything,
     },
 )
 
@@ -218,6 +220,7 @@ DEEP = (
     '{{"grouping":{{"pivotMode":true,"pivotCols":{0}}}}}',
     '{{"startRow":{0}}}',
     '{{"word":{0}}}',
+    '{{"raw":{0},"theme":{0}}}',
 )
 
 

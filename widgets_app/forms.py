@@ -19,7 +19,7 @@ from widgets_app.collecting import Collection, Data
 from widgets_app.compiled import Action, Form, OpenSource
 from widgets_app.errors import BadRequest, Busy, SourceFailed
 from widgets_app.models import CollectionRow, FormAction, Submission
-from widgets_app.parameters.types import as_text
+from widgets_app.parameters.types import as_text, is_true
 from widgets_app.parameters.validate import validate
 from widgets_app.sources.base import Call
 from widgets_app.sources.collection import RETRY_SECONDS, CollectionBackend
@@ -42,7 +42,7 @@ def submit(route: FormRoute, body: Mapping[str, Any], caller: Caller) -> None:
 
 def _pressed(form: Form, body: Mapping[str, Any]) -> str:
     """Return the name of the pressed button, nothing where the form has none."""
-    pressed = [name for name in form.buttons if as_text(body.get(name)).strip().lower() in ("true", "1")]
+    pressed = [name for name in form.buttons if is_true(body.get(name))]
     if len(pressed) > 1:
         raise BadRequest(f"Several buttons came as pressed: {', '.join(pressed)}. Send one of them.")
     if form.buttons and not pressed:

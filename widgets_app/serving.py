@@ -18,7 +18,7 @@ from widgets_app.compiled import STALE_SECONDS, Entry, PublishedQuery
 from widgets_app.errors import BadRequest, MethodNotAllowed, NotFound
 from widgets_app.parameters.grid import page_ask
 from widgets_app.parameters.options import options_body
-from widgets_app.parameters.types import ParameterSpec
+from widgets_app.parameters.types import ParameterSpec, is_true
 from widgets_app.parameters.validate import validate
 from widgets_app.shapes.base import Ask, Body, Shape, ShapeOptions
 from widgets_app.shapes.ssrm import PagedTable
@@ -312,7 +312,7 @@ def _ask(entry: Entry, values: Mapping[str, Any], query: Mapping[str, Any]) -> A
     return Ask(
         params=values,
         theme="light" if _last(query.get("theme")) == "light" else "dark",
-        raw=str(_last(query.get("raw"))).lower() in ("true", "1"),
+        raw=is_true(_last(query.get("raw"))),
         data_key=entry.data_key,
     )
 

@@ -152,6 +152,11 @@ def storable_text(text: str) -> bool:
     return not _UNSTORABLE.search(text)
 
 
+def is_true(value: object) -> bool:
+    """Say whether a value of a request means yes; what is no switch at all means no."""
+    return isinstance(value, Scalar) and _BOOLEANS.get(as_text(value).strip().lower(), False)
+
+
 def shown(value: object) -> str:
     """Write a value for an error: cut, and without characters that hide or break the line."""
     text = as_text(value)
