@@ -19,7 +19,7 @@ from widgets_app.collecting import Collection, Data
 from widgets_app.compiled import Action, Form, OpenSource
 from widgets_app.errors import BadRequest, Busy, SourceFailed
 from widgets_app.models import CollectionRow, FormAction, Submission
-from widgets_app.parameters.types import as_text, is_true
+from widgets_app.parameters.types import is_true
 from widgets_app.parameters.validate import validate
 from widgets_app.sources.base import Call
 from widgets_app.sources.collection import RETRY_SECONDS, CollectionBackend
