@@ -19,6 +19,7 @@ from widgets_app import catalog, snapshots
 from widgets_app.authentication import KEYS
 from widgets_app.catalog import CATALOG
 from widgets_app.errors import Busy, NotFound
+from widgets_app.manifest.reading import read_agent
 from widgets_app.models import Revision, Source, Version, Widget
 from widgets_app.services.publishing import definition_publish, definition_unpublish
 
@@ -135,6 +136,58 @@ def test_what_workspace_would_refuse_is_left_out(
     define_widget("broken", **definition)
     assert list(caller.get("/widgets.json").json()) == ["fine"]
     assert list(catalog.current().left_out) == ["widget broken"]
+
+
+@pytest.mark.django_db
+def test_what_fails_in_a_way_that_nobody_foresaw_is_left_out_alone(
+    caller: Client, define_query: Define, define_widget: Define, define_app: Define, caplog: pytest.LogCaptureFixture
+) -> None:
+    define_query()
+    define_query("odd")
+    define_widget("fine", query="prices")
+    define_widget("odd")
+    define_app("odd")
+    agent = read_agent({"id": "odd", "agent": {"name": "Odd", "endpoints": {"query": "q"}}})
+    definition_publish(agent, strict=False)
+    Version.objects.filter(identifier="odd").update(document="[" * 100_000)
+    refresh()
+    assert list(caller.get("/widgets.json").json()) == ["fine"]
+    assert caller.get("/fine").status_code == 200
+    kinds = ["query odd", "widget odd", "app odd", "agent odd"]
+    assert list(catalog.current().left_out) == kinds
+    assert all("only the log tells" in reason for reason in catalog.current().left_out.values())
+    assert [f"The {kind} can't be used" for kind in kinds] == [record.message for record in caplog.records]
+
+
+@pytest.mark.django_db
+def test_a_source_that_fails_in_a_way_that_nobody_foresaw_fails_alone(
+    caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    define_query()
+    define_query("odd", choices=[{"value": "\ud800"}], source=None)
+    define_widget("fine", query="prices")
+    define_widget("broken", query="odd")
+    Source.objects.create(name="list", kind="files", options=[1])
+    refresh()
+    assert caller.get("/fine").status_code == 200
+    assert "can't be sent as JSON" in caller.get("/broken").json()["error"]
+    assert {source.name: bool(source.fault) for source in catalog.current().sources.values()} == {
+        "market": False,
+        "list": True,
+    }
+
+
+@pytest.mark.django_db
+def test_odd_members_of_apps_do_not_hinder_who_may_not_see_a_widget(
+    caller: Client, define_widget: Define, define_app: Define
+) -> None:
+    define_widget("hidden").groups.add(Group.objects.create(name="Desk"))
+    layout = [{"i": ["hidden"]}, {"i": "hidden"}, {"i": "other"}]
+    groups = [{"name": "g", "widgetIds": [{"id": 1}, "hidden", "other"]}]
+    define_app("odd", tabs={"main": {"layout": layout}}, groups=groups)
+    app = caller.get("/apps.json").json()[0]
+    assert app["tabs"]["main"]["layout"] == [{"i": ["hidden"]}, {"i": "other"}]
+    assert app["groups"][0]["widgetIds"] == [{"id": 1}, "other"]
 
 
 @pytest.mark.django_db

@@ -6,7 +6,8 @@ import atexit
 import gzip
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ from widgets_app.compiled import (
     agent_of,
     app_of,
     entry_of,
+    foreseen,
     open_source,
     query_of,
 )
@@ -251,7 +253,7 @@ def _layout(tab: object) -> list[Any]:
 def _keep(tab: Any, key: str, name: str, hidden: set[str]) -> Any:
     if not _layout(tab):
         return tab
-    shown = [item for item in tab[key] if not (isinstance(item, dict) and item.get(name) in hidden)]
+    shown = [item for item in tab[key] if not (isinstance(item, dict) and _is_among(item.get(name), hidden))]
     return {**tab, key: shown}
 
 
@@ -259,14 +261,19 @@ def _without_members(group: Any, hidden: set[str]) -> Any:
     members = group.get("widgetIds") if isinstance(group, dict) else None
     if not isinstance(members, list):
         return group
-    return {**group, "widgetIds": [member for member in members if member not in hidden]}
+    return {**group, "widgetIds": [member for member in members if not _is_among(member, hidden)]}
+
+
+def _is_among(name: Any, names: set[str]) -> bool:
+    # In imported definitions a list may stand where a name should.
+    return isinstance(name, str) and name in names
 
 
 def _compile(old: Catalog | None, number: int) -> Catalog:
     """Compile the published state; what has not changed since `old` is taken over."""
     left_out: dict[str, str] = {}
     sources = _sources(old)
-    queries = _queries(old, sources)
+    queries = _queries(old, sources, left_out)
     entries = _entries(old, left_out)
     apps = _apps(left_out)
     agents = _agents(left_out)
@@ -313,16 +320,29 @@ def _sources(old: Catalog | None) -> dict[int, OpenSource]:
     return {source.pk: open_source(source, known.get(source.pk)) for source in Source.objects.all()}
 
 
-def _queries(old: Catalog | None, sources: Mapping[int, OpenSource]) -> dict[str, PublishedQuery]:
+def _queries(
+    old: Catalog | None, sources: Mapping[int, OpenSource], left_out: dict[str, str]
+) -> dict[str, PublishedQuery]:
     known = {query.version: query for query in old.queries.values()} if old else {}
     by_name = {source.name: source for source in sources.values()}
     queries: dict[str, PublishedQuery] = {}
     for version in _published(Query).values():
-        published = document.load(version.document)
-        source, kept = by_name.get(published["source"]), known.get(version.pk)
-        unchanged = kept is not None and kept.source == source and not kept.fault
-        queries[version.identifier] = kept if unchanged and kept else query_of(version.pk, published, source)
+        with _leaving_out(f"query {version.identifier}", left_out):
+            published = document.load(version.document)
+            source, kept = by_name.get(published["source"]), known.get(version.pk)
+            unchanged = kept is not None and kept.source == source and not kept.fault
+            queries[version.identifier] = kept if unchanged and kept else query_of(version.pk, published, source)
     return queries
+
+
+@contextmanager
+def _leaving_out(what: str, left_out: dict[str, str]) -> Iterator[None]:
+    """Go on without a definition that can't be served, whatever is wrong with it, and keep the reason."""
+    try:
+        with foreseen(what):
+            yield
+    except DefinitionError as error:
+        left_out[what] = str(error)
 
 
 def _entries(old: Catalog | None, left_out: dict[str, str]) -> dict[str, Entry]:
@@ -330,15 +350,12 @@ def _entries(old: Catalog | None, left_out: dict[str, str]) -> dict[str, Entry]:
     versions = _published(Widget, known)
     entries: dict[str, Entry] = {}
     for pk, version, groups in _rows(Widget):
-        try:
+        name = known[version].id if version in known else versions[pk].identifier
+        with _leaving_out(f"widget {name}", left_out):
             entry = known.get(version) or entry_of(version, versions[pk].document)
-        except DefinitionError as error:
-            left_out[f"widget {versions[pk].identifier}"] = str(error)
-            continue
-        if entry.id in entries:
-            left_out[f"widget {entry.id}"] = "Another published widget has the same id."
-            continue
-        entries[entry.id] = entry if entry.groups == groups else replace(entry, groups=groups)
+            if entry.id in entries:
+                raise DefinitionError("Another published widget has the same id.")
+            entries[entry.id] = entry if entry.groups == groups else replace(entry, groups=groups)
     return entries
 
 
@@ -346,10 +363,8 @@ def _apps(left_out: dict[str, str]) -> tuple[AppEntry, ...]:
     versions = _published(App)
     apps = []
     for pk, _, groups in _rows(App):
-        try:
+        with _leaving_out(f"app {versions[pk].identifier}", left_out):
             apps.append(app_of(versions[pk].identifier, versions[pk].document, groups))
-        except DefinitionError as error:
-            left_out[f"app {versions[pk].identifier}"] = str(error)
     return tuple(apps)
 
 
@@ -357,10 +372,8 @@ def _agents(left_out: dict[str, str]) -> tuple[AgentEntry, ...]:
     versions = _published(Agent)
     agents = []
     for pk, _, groups in _rows(Agent):
-        try:
+        with _leaving_out(f"agent {versions[pk].identifier}", left_out):
             agents.append(agent_of(versions[pk].document, groups))
-        except DefinitionError as error:
-            left_out[f"agent {versions[pk].identifier}"] = str(error)
     return tuple(agents)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from pydantic import ValidationError
 
-from widgets_app.errors import DefinitionError, SourceFailed
+from widgets_app.errors import DefinitionError, RequestError, SourceFailed
 from widgets_app.manifest import contract, document
 from widgets_app.manifest.contract.endpoints import is_absolute, path_of
 from widgets_app.models import Source
@@ -23,8 +26,12 @@ from widgets_app.sources.limits import Slots
 from widgets_app.sources.registry import backend_class
 from widgets_app.sources.static import StaticQuery
 
+logger = logging.getLogger(__name__)
+
 # What Workspace assumes where a widget has no staleTime.
 STALE_SECONDS = 300.0
+# The longest time for which anything is kept.
+LONGEST_SECONDS = 30 * 24 * 3600.0
 # What a chart asks for below its endpoint: TradingView's Universal Data Feed.
 UDF_TYPES = frozenset({"advanced_charting", "advanced-chart"})
 UDF_CALLS = ("config", "search", "symbols", "symbol_info", "history", "time", "marks", "timescale_marks", "quotes")
@@ -150,9 +157,28 @@ class PublishedQuery:
         if self.source is None or self.source.backend is None:
             raise SourceFailed(self.fault)
         try:
-            return self.source.backend.prepare(self.text)
+            return prepare(self.source.backend, self.text)
         except DefinitionError as error:
             raise SourceFailed(f'Query "{self.name}" can\'t run: {error}') from error
+
+
+@contextmanager
+def foreseen(what: str) -> Iterator[None]:
+    """Turn whatever else goes wrong with one definition or source into DefinitionError; the log tells all of it.
+
+    A database that is away is no fault of theirs.
+    """
+    try:
+        yield
+    except (DefinitionError, DatabaseError, InterfaceError):
+        raise
+    except RequestError as error:
+        raise DefinitionError(str(error)) from error
+    except Exception as error:
+        logger.exception("The %s can't be used", what)
+        raise DefinitionError(
+            "It fails for a reason that only the log tells. Take its last change back, or ask who runs this backend."
+        ) from error
 
 
 def entry_of(version: int, text: str) -> Entry:
@@ -174,7 +200,7 @@ def entry_of(version: int, text: str) -> Entry:
         option_paths=_option_paths(definition),
         specs=specs_of(definition.get("params")),
         shape=shape,
-        options=_options(shape, published.get("shape")),
+        options=options_of(shape, published.get("shape")),
         query=published.get("feeds", {}).get("rows"),
         data_key=_text(data.get("dataKey")) if isinstance(data, dict) else "",
         stale_seconds=_passed_seconds(definition) if upstream else _seconds(definition.get("staleTime")),
@@ -227,7 +253,8 @@ def effective_type(definition: Mapping[str, Any]) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def _options(shape: Shape | None, options: object) -> ShapeOptions | None:
+def options_of(shape: Shape | None, options: object) -> ShapeOptions | None:
+    """Return the options of a shape; raises DefinitionError for the first one that is wrong."""
     if shape is None:
         return None
     try:
@@ -241,8 +268,10 @@ def _text(value: object) -> str:
 
 
 def _seconds(milliseconds: object, *, otherwise: float = STALE_SECONDS) -> float:
-    usable = isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) and milliseconds >= 0
-    return milliseconds / 1000 if usable else otherwise  # type: ignore[operator]  # checked the line above
+    if not isinstance(milliseconds, int | float) or isinstance(milliseconds, bool) or milliseconds < 0:
+        return otherwise
+    # In this order: integers in JSON may be larger than any float.
+    return min(milliseconds, LONGEST_SECONDS * 1000) / 1000
 
 
 def _passed_seconds(definition: Mapping[str, Any]) -> float:
@@ -320,11 +349,18 @@ def open_source(source: Source, known: OpenSource | None = None) -> OpenSource:
 def open_backend(source: Source) -> SourceBackend:
     """Return the opened backend of a source; raises DefinitionError when it can't be opened."""
     kind = backend_class(source.kind)
-    try:
-        options = kind.Options.model_validate({**(source.options or {}), **unseal(source.secrets)})
-    except ValidationError as error:
-        raise DefinitionError(f"The source can't be opened: {first_fault(error)}") from None
-    return kind(source.name, options)
+    with foreseen(f"source {source.name}"):
+        try:
+            options = kind.Options.model_validate({**(source.options or {}), **unseal(source.secrets)})
+        except ValidationError as error:
+            raise DefinitionError(f"The source can't be opened: {first_fault(error)}") from None
+        return kind(source.name, options)
+
+
+def prepare(backend: SourceBackend, text: str) -> PreparedQuery:
+    """Return the text of a query ready to run; raises DefinitionError when it can't be used."""
+    with foreseen(f"query of the source {backend.name}"):
+        return backend.prepare(text)
 
 
 def first_fault(error: ValidationError) -> str:
@@ -356,12 +392,13 @@ def query_of(version: int, published: Mapping[str, Any], source: OpenSource | No
 
 def _prepare(published: Mapping[str, Any], source: OpenSource | None) -> PreparedQuery:
     if published["source"] is None:
-        return StaticQuery(option_rows(published["choices"]))
+        with foreseen(f"list of options {published['name']}"):
+            return StaticQuery(option_rows(published["choices"]))
     if source is None:
         raise DefinitionError(f'there is no source "{published["source"]}".')
     if source.backend is None:
         raise DefinitionError(source.fault)
-    return source.backend.prepare(published["text"])
+    return prepare(source.backend, published["text"])
 
 
 def option_rows(choices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

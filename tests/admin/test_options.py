@@ -49,6 +49,7 @@ def test_an_object_is_edited_as_json_and_empty_where_there_is_none(add: Open, ch
         ("layout", "[1]", "an object such as"),
         ("layout", "{nonsense", "no JSON"),
         ("layout", '{"title": "' + "x" * 20_000 + '"}', "at most 20,000 are kept"),
+        ("layout", f'{{"width": {2**70}}}', "an integer beyond 64 bits"),
         ("bins", "501", "less than or equal to 500"),
         ("second_kind", "cake", "valid choice"),
     ],
@@ -56,3 +57,13 @@ def test_an_object_is_edited_as_json_and_empty_where_there_is_none(add: Open, ch
 def test_an_option_of_a_chart_that_would_not_work_is_refused(add: Open, option: str, value: str, text: str) -> None:
     given: dict[str, Any] = {f"shape__chart__{option}": value}
     assert text in add("widget").errors(**CHART, **given)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [str(2**70), '"\\ud800"'])
+def test_a_document_that_could_not_be_sent_is_refused(add: Open, value: str) -> None:
+    given: dict[str, Any] = {
+        "type": "chart-highcharts",
+        "shape__chart_highcharts__document": f'{{"series": [{value}]}}',
+    }
+    assert "what can't be sent" in add("widget").errors(**{**CHART, **given})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.test import Client
 
 from tests.bundles.conftest import (
     AGENT,
@@ -366,6 +367,27 @@ def test_what_an_own_definition_may_not_be_refuses_the_import() -> None:
     assert str(refused(files)).startswith("Nothing was imported: widgets.json: widget a: ")
     files = {**files, BACKEND: {"format": 1, "widgets": {"a": {"imported": False, "published": False}}}}
     assert actions(bring(files)) == {"widget a": "add"}
+
+
+BAD_LOOK = {"document": {"series": [{"data": 2**70}]}}
+
+
+def test_the_look_of_an_own_widget_is_checked_before_anything_is_done() -> None:
+    bring({WIDGETS: {"a": widget("a")}})
+    kept = {"format": 1, "widgets": {"chart": {"imported": False, "shape": BAD_LOOK}}}
+    files = {WIDGETS: {"chart": widget("chart", type="chart-highcharts")}, BACKEND: kept}
+    told = str(refused(files, on_conflict="replace"))
+    assert "widget chart: Look: document: The document holds what can't be sent" in told
+
+
+def test_an_imported_widget_with_a_look_that_is_wrong_is_left_out_and_told(caller: Client) -> None:
+    kept = {"format": 1, "widgets": {"chart": {"shape": BAD_LOOK}}}
+    plan = bring({WIDGETS: {"a": widget("a"), "chart": widget("chart", type="chart-highcharts")}, BACKEND: kept})
+    refresh()
+    found = [each.finding for each in plan.findings if each.name == "chart" and each.finding.code == "look"]
+    assert [finding.severity for finding in found] == ["error"]
+    assert list(caller.get("/widgets.json").json()) == ["a"]
+    assert "what can't be sent" in catalog.current().left_out["widget chart"]
 
 
 def test_findings_say_what_is_wrong_and_do_not_hinder(define_query: Define, define_widget: Define) -> None:

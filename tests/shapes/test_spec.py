@@ -64,6 +64,9 @@ def test_too_many_values_are_refused_before_they_are_put_in(monkeypatch: pytest.
         ({"a": [{"$records": False}]}, "no placeholder"),
         (nested(DEPTH_LIMIT + 1), f"nested deeper than {DEPTH_LIMIT}"),
         ({"a": "x" * DOCUMENT_LIMIT}, "Shorten it to 100,000"),
+        ({"a": [2**70]}, "an integer beyond 64 bits"),
+        ({"a": {"b": "\ud800"}}, "half a character"),
+        ({"a": {"\ud800": 1}}, "half a character"),
     ],
 )
 def test_a_document_that_is_wrong_is_refused(document: dict[str, Any], says: str) -> None:

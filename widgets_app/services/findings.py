@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from widgets_app import catalog
-from widgets_app.compiled import as_served, effective_type, first_fault, is_own_page, local_path, open_source
+from widgets_app.compiled import as_served, effective_type, is_own_page, local_path, open_source, options_of
+from widgets_app.compiled import prepare as prepared
 from widgets_app.errors import DefinitionError, SourceFailed
 from widgets_app.manifest import contract, document
 from widgets_app.manifest.agents import definition as agent_definition
@@ -74,7 +73,7 @@ def in_order(findings: list[Finding]) -> list[Finding]:
 
 def prepare(source: Source | None, text: str) -> PreparedQuery | None:
     """Check the text of a query against its source; None for a fixed list. Raises DefinitionError."""
-    return backend_of(source).prepare(text) if source else None
+    return prepared(backend_of(source), text) if source else None
 
 
 def backend_of(source: Source) -> SourceBackend:
@@ -167,23 +166,29 @@ def _collision(path: str, other: str) -> Finding:
 def _feed(widget: Widget, definition: Mapping[str, Any]) -> Iterator[Finding]:
     shape = shape_for(effective_type(definition))
     feeds = list(widget.feeds.select_related("query__source"))
-    if widget.upstream_id is not None:
+    look = look_finding(definition, widget.shape)
+    if look is not None:
+        yield look
+    if widget.upstream_id is not None or look is not None:
         return
     if shape is None:
         if local_path(definition.get("endpoint")) and not is_own_page(effective_type(definition), None):
             yield _NO_SOURCE
         return
-    try:
-        options = shape.Options.model_validate(widget.shape or {})
-    except ValidationError as error:
-        yield Finding(
-            "error", "look", "shape", f"The look is not right: {first_fault(error)}", "Mend it on the Look tab."
-        )
-        return
+    options = shape.Options.model_validate(widget.shape or {})
     if not feeds and shape.needs_rows(options):
         yield _NO_SOURCE
     for feed in feeds:
         yield from _shown_query(feed.query, definition, shape, options)
+
+
+def look_finding(definition: Mapping[str, Any], look: object) -> Finding | None:
+    """Return what is wrong with the options of a widget's shape, for which it would be left out."""
+    try:
+        options_of(shape_for(effective_type(definition)), look)
+    except DefinitionError as error:
+        return Finding("error", "look", "shape", str(error), "Mend it on the Look tab.")
+    return None
 
 
 def _unanswered(agent: Agent) -> Iterator[Finding]:

@@ -54,6 +54,17 @@ def json_body(content: bytes, data_key: str) -> Body:
     return Body(opening + content + b"}" * len(keys))
 
 
+def size_as_json(value: object, what: str) -> int:
+    """Return how many bytes an option takes as JSON; ValueError for `what` can't be sent, though JSON can say it."""
+    try:
+        return len(orjson.dumps(value))
+    except orjson.JSONEncodeError:
+        raise ValueError(
+            f"The {what} holds what can't be sent: an integer beyond 64 bits, half a character or more than 250 lists "
+            "and objects inside each other. Write such a number as text, and take the rest out."
+        ) from None
+
+
 def readable(column: str) -> str:
     """Turn a column's name into a label: `market_cap` becomes `Market cap`."""
     words = column.replace("_", " ").strip()

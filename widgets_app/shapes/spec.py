@@ -10,7 +10,7 @@ import orjson
 from pydantic import Field, field_validator
 
 from widgets_app.errors import SourceFailed
-from widgets_app.shapes.base import Ask, Body, Shape, ShapeOptions, check_columns, json_body
+from widgets_app.shapes.base import Ask, Body, Shape, ShapeOptions, check_columns, json_body, size_as_json
 from widgets_app.shapes.chart import EMPTY_TEXT, THEMES, ChartOptions
 from widgets_app.shapes.chart.layout import Json, Theme
 from widgets_app.shapes.chart.series import Columns, Series, choose, cut, series_of
@@ -57,7 +57,7 @@ class SpecOptions(ShapeOptions):
     def _check(cls, document: dict[str, Any]) -> dict[str, Any]:
         for _ in _placeholders(document):
             pass
-        size = len(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS))
+        size = size_as_json(document, "document")
         if size > DOCUMENT_LIMIT:
             raise ValueError(f"The document has {size:,} bytes. Shorten it to {DOCUMENT_LIMIT:,}.")
         return document

@@ -20,8 +20,8 @@ def nested(depth: int) -> dict[str, Any]:
     ("layout", "text"),
     [
         ({"title": "x" * MAX_LAYOUT_BYTES}, "at most 20,000 are kept"),
-        ({"width": 2**80}, "what JSON can't"),
-        (nested(300), "what JSON can't"),
+        ({"width": 2**80}, "what can't be sent"),
+        (nested(300), "what can't be sent"),
         ([1], "valid dictionary"),
     ],
 )

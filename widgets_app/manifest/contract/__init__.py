@@ -26,6 +26,7 @@ BREAKING: Final = frozenset(
         "widget-not-object",
         "name-missing",
         "endpoint-missing",
+        "look",
         "app-not-object",
         "app-name-missing",
         "app-tabs-missing",

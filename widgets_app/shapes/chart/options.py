@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import orjson
 from pydantic import Field, field_validator
 
-from widgets_app.shapes.base import ShapeOptions
+from widgets_app.shapes.base import ShapeOptions, size_as_json
 
 MAX_LAYOUT_BYTES = 20_000  # of the extra layout, written as JSON
 MAX_BINS = 500
@@ -223,10 +222,7 @@ class ChartOptions(ShapeOptions):
     @field_validator("layout")
     @classmethod
     def _small(cls, layout: dict[str, Any]) -> dict[str, Any]:
-        try:
-            size = len(orjson.dumps({"layout": layout}))  # as deep as it stands in a figure
-        except TypeError:  # not only JSON, or integers that JSON's readers can't hold
-            raise ValueError("The layout holds what JSON can't. Use texts, numbers, lists and objects.") from None
+        size = size_as_json({"layout": layout}, "layout")  # as deep as it stands in a figure
         if size > MAX_LAYOUT_BYTES:
             raise ValueError(f"The layout has {size:,} bytes, at most {MAX_LAYOUT_BYTES:,} are kept. Shorten it.")
         return layout
