@@ -117,6 +117,21 @@ def test_at_the_limit_the_caller_is_told_what_to_do(slots: Slots):
     )
 
 
+def test_work_that_says_late_what_stops_it_is_stopped(slots: Slots):
+    call, begun, stopped = Call(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.wait(LONG)
+        call.on_cancel.append(stopped.set)
+        stopped.wait(LONG)
+
+    with pytest.raises(SourceTimeout):
+        run(slots, work, seconds=0.01, call=call)
+    begun.set()
+    assert stopped.wait(5)
+    assert eventually(lambda: slots.taken == 0)
+
+
 def test_the_slot_stays_taken_until_the_work_has_really_ended(slots: Slots):
     release = threading.Event()
     occupy(slots, release)

@@ -313,8 +313,8 @@ def _outcome(future: Future[T], what: str) -> T:
 
 
 def _cancel(call: Call, future: Future[Any]) -> None:
-    if call.on_cancel:
-        threading.Thread(target=_keep_cancelling, args=(call, future), name="cancel", daemon=True).start()
+    # Even where nothing can be told yet: work that has only begun says later what stops it.
+    threading.Thread(target=_keep_cancelling, args=(call, future), name="cancel", daemon=True).start()
 
 
 def _keep_cancelling(call: Call, future: Future[Any]) -> None:
