@@ -6,14 +6,16 @@ import asyncio
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from widgets_app import functions
-from widgets_app.errors import BadRequest, DefinitionError, SourceFailed, SourceTimeout
+from widgets_app.errors import BadRequest, Busy, DefinitionError, SourceFailed, SourceTimeout
 from widgets_app.functions import data_function
+from widgets_app.sources import event_loop
 from widgets_app.sources.base import Call, Limits, SourceOptions
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.limits import Slots, run_limited
@@ -186,6 +188,13 @@ def test_limits_hold_for_functions(backend: PythonBackend):
     assert (frame.row_count, frame.truncated) == (3, True)
 
 
+def eventually(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 10
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    return condition()
+
+
 def run(backend: PythonBackend, name: str, **values: Any) -> Frame:
     return backend.prepare(name).run(values, Limits(), Call())
 
@@ -229,3 +238,85 @@ def test_an_asynchronous_function_is_cancelled_at_its_time_limit_and_its_slot_is
         run_limited(slots, lambda: prepared.run({}, Limits(), call), seconds=0.1, call=call, what="It")
     assert cancelled.wait(10)
     assert run_limited(slots, lambda: "next", seconds=10, call=Call(), what="It") == "next"
+
+
+def test_a_function_that_ends_slowly_after_its_cancellation_keeps_its_slot(backend: PythonBackend):
+    running, most, finish = [], [], threading.Event()
+
+    @data_function
+    async def slow() -> None:
+        running.append(1)
+        most.append(len(running))
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            while not finish.is_set():
+                await asyncio.sleep(0.01)
+        finally:
+            running.pop()
+
+    slots, prepared = Slots("code", 2), backend.prepare("slow")
+
+    def ask(call: Call) -> None:
+        run_limited(slots, lambda: prepared.run({}, Limits(), call), seconds=0.1, call=call, what="It")
+
+    for expected in (SourceTimeout, SourceTimeout, Busy, Busy):
+        with pytest.raises(expected):
+            ask(Call())
+    assert slots.taken == 2
+    assert max(most) == 2
+    finish.set()
+    assert eventually(lambda: slots.taken == 0)
+    assert not running
+
+
+def test_an_asynchronous_function_tidies_up_undisturbed(backend: PythonBackend):
+    tidied = threading.Event()
+
+    @data_function
+    async def careful() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.3)
+            tidied.set()
+
+    call, prepared = Call(), backend.prepare("careful")
+    with pytest.raises(SourceTimeout):
+        run_limited(Slots("code", 1), lambda: prepared.run({}, Limits(), call), seconds=0.1, call=call, what="It")
+    assert tidied.wait(10)
+
+
+def test_an_exit_inside_an_asynchronous_function_ends_that_one_only(backend: PythonBackend):
+    @data_function
+    async def leaving() -> None:
+        raise SystemExit(1)
+
+    @data_function
+    async def staying() -> str:
+        return "still here"
+
+    with pytest.raises(SystemExit):
+        run(backend, "leaving")
+    assert run(backend, "staying").rows() == [{"text": "still here"}]
+
+
+def test_the_log_names_an_asynchronous_function_that_blocks_all_others(
+    backend: PythonBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(event_loop, "BLOCKED_SECONDS", 0.1)
+
+    @data_function
+    async def rude() -> None:
+        time.sleep(1)
+
+    @data_function
+    async def polite() -> None:
+        await asyncio.sleep(1)
+
+    run(backend, "polite")
+    assert "asyncio.to_thread" not in caplog.text
+    run(backend, "rude")
+    assert eventually(lambda: "asyncio.to_thread" in caplog.text)
+    assert [record.message.split('"')[1] for record in caplog.records] == ["rude"]
+    assert "time.sleep(1)" in caplog.text

@@ -43,7 +43,7 @@ class PythonQuery(PreparedQuery):
 
     def _result(self, values: Mapping[str, Any], call: Call) -> object:
         result = self.function(values, call.caller)
-        return event_loop.run(result, call) if inspect.iscoroutine(result) else result
+        return event_loop.run(result, call, name=self.function.name) if inspect.iscoroutine(result) else result
 
     def _guarded(self, work: Callable[[], T]) -> T:
         # Work in threads of our own gets no clean-up of database connections from Django.
