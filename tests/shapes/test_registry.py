@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import orjson
 import pytest
 
-from widgets_app.shapes.base import Shape, ShapeOptions
+from tests.shapes.frames import frame
+from widgets_app.shapes.base import JSON, Ask, Body, Shape, ShapeOptions
 from widgets_app.shapes.registry import register, shape_for, shapes
 
 
@@ -26,6 +28,23 @@ def test_a_type_is_not_registered_twice() -> None:
     with pytest.raises(ValueError, match="'table' is registered twice"):
         register(Other)
     assert not isinstance(shape_for("table"), Other)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("widget_type", sorted(shapes()))
+def test_every_answer_that_is_json_stands_at_the_data_key(widget_type: str, raw: bool) -> None:
+    rows = frame({"title": "a", "date": "2026-03-01", "n": 1}, title="text", date="date", n="number")
+    shape = shapes()[widget_type]
+
+    def body(data_key: str) -> Body:
+        return shape.render(rows, shape.Options(), Ask(raw=raw, data_key=data_key))
+
+    if widget_type == "youtube":
+        rows = frame({"url": "https://youtu.be/abc"})
+    if body("").content_type == JSON:
+        assert orjson.loads(body("a.b").content) == {"a": {"b": orjson.loads(body("").content)}}
+    else:
+        assert body("a.b") == body("")
 
 
 @pytest.mark.parametrize("widget_type", sorted(shapes()))

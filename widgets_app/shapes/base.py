@@ -48,7 +48,7 @@ class Body:
 
 
 def json_body(content: bytes, data_key: str) -> Body:
-    """Put a JSON document where the widget's `dataKey`, dotted or not, says that the client looks for it."""
+    """Put a JSON document, raw rows too, where the widget's `dataKey`, dotted or not, has the client look for it."""
     keys = [orjson.dumps(key) for key in data_key.split(".") if key]
     opening = b"".join(b"{" + key + b":" for key in keys)
     return Body(opening + content + b"}" * len(keys))

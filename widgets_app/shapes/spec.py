@@ -89,7 +89,7 @@ class Spec(Shape):
         """Return the document, for zero rows one that says so; SourceFailed where the columns don't fit."""
         assert isinstance(options, SpecOptions)  # noqa: S101  the registry pairs them
         if ask.raw:
-            return Body(frame.json if frame else b"[]")
+            return json_body(frame.json if frame else b"[]", ask.data_key)
         made = self.made(frame or Frame(b"[]", (), 0), options, THEMES[ask.theme])
         return json_body(orjson.dumps(made), ask.data_key)
 

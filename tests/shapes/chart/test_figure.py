@@ -37,7 +37,7 @@ def test_rows_that_a_limit_cut_off_are_mentioned() -> None:
 
 
 def test_raw_gives_the_rows_as_a_bare_list() -> None:
-    assert answer(WIDE, Ask(raw=True, data_key="chart")) == WIDE.rows()
+    assert answer(WIDE, Ask(raw=True)) == WIDE.rows()
     assert answer(None, Ask(raw=True)) == []
     assert answer(LONG, Ask(raw=True), x="gone") == LONG.rows()
 

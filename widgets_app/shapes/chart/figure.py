@@ -68,7 +68,7 @@ class Chart(Shape):
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the figure, for zero rows one that says so; SourceFailed where the columns don't fit."""
         if ask.raw:
-            return Body(frame.json if frame else b"[]")
+            return json_body(frame.json if frame else b"[]", ask.data_key)
         figure = _figure(frame, cast(ChartOptions, options), THEMES[ask.theme])
         return json_body(orjson.dumps(figure), ask.data_key)
 
