@@ -38,7 +38,15 @@ def test_no_address_selects_no_video(one: Frame | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["abc", "javascript:alert(1)", "https://example.com/watch?v=abc", "https://notyoutube.com/x", f"{VIDEO}\nx"]
+    "url",
+    [
+        "abc",
+        "javascript:alert(1)",
+        "https://example.com/watch?v=abc",
+        "https://notyoutube.com/x",
+        "http://[x",
+        f"{VIDEO}\nx",
+    ],
 )
 def test_another_address_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="no address of a YouTube video"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -10,12 +11,14 @@ from urllib.parse import quote
 from django.utils import dateformat
 from django.utils.text import Truncator
 
-from widgets_app.parameters.types import Number, as_text, number
+from widgets_app.parameters.types import Number, as_text, number, shown
 
 DECIMALS_LIMIT = 12
 FORMAT_LIMIT = 100  # characters of a date format
 VALUE_LIMIT = 1_000_000  # characters of a value in between
 DATE_FORMAT = "j M Y"
+
+_PLACE = re.compile(r"-?[0-9]{1,9}|")
 
 Filter = Callable[..., Any]
 
@@ -77,8 +80,7 @@ def sliced(value: Any, bounds: Any) -> Any:
     """`rows|slice:":5"` is the first five; of a text, its first characters."""
     if not isinstance(value, list | str):
         return value
-    places = [int(place) if place else None for place in as_text(bounds).split(":")]
-    return value[slice(*places)]
+    return value[_places(as_text(bounds))]
 
 
 def _first(value: Any) -> Any:
@@ -122,11 +124,25 @@ def _texted(change: Callable[[str], str]) -> Filter:
 
 
 def _shortened(value: Any, length: Any) -> Any:
-    return None if value is None else Truncator(_cut(as_text(value))).chars(int(length))
+    return None if value is None else Truncator(_cut(as_text(value))).chars(_counted(length, "truncatechars"))
 
 
 def _shortened_words(value: Any, length: Any) -> Any:
-    return None if value is None else Truncator(_cut(as_text(value))).words(int(length))
+    return None if value is None else Truncator(_cut(as_text(value))).words(_counted(length, "truncatewords"))
+
+
+def _places(bounds: str) -> slice:
+    places = [piece.strip() for piece in bounds.split(":")]
+    if len(places) > 3 or not all(_PLACE.fullmatch(place) for place in places) or places[2:] == ["0"]:
+        raise ValueError(f'slice takes places such as slice:":5" or slice:"2:4", not "{shown(bounds)}"')
+    return slice(*(int(place) if place else None for place in places))
+
+
+def _counted(length: Any, name: str) -> int:
+    count = _number(length)
+    if not isinstance(count, int):
+        raise ValueError(f'{name} takes how many are shown, such as {name}:20, not "{shown(length)}"')
+    return count
 
 
 def _cut(text: str) -> str:
@@ -145,7 +161,7 @@ def _number(value: Any) -> Number | None:
 def _decimals(value: Any) -> int:
     count = _number(value)
     if not isinstance(count, int) or not 0 <= count <= DECIMALS_LIMIT:
-        raise ValueError(f'"{_cut(as_text(value))[:20]}" decimals were asked for, 0 to {DECIMALS_LIMIT} are possible')
+        raise ValueError(f'"{shown(value)}" decimals were asked for, 0 to {DECIMALS_LIMIT} are possible')
     return count
 
 

@@ -43,6 +43,8 @@ TAGS = ("comment", "for", "if", "ifchanged", "widthratio", "with")
 _TAG = re.compile(r"(\{%[^{}\n]*%\}|\{\{[^{}\n]*\}\}|\{#[^{}\n]*#\})")
 # A line with nothing but a tag would leave an empty line, which ends a table in Markdown.
 _LONE_TAG = re.compile(r"^[ \t]*(\{%[^{}\n]*%\}|\{#[^{}\n]*#\})[ \t]*\r?\n", re.MULTILINE)
+# Stands for the end of such a line, which counts and is not shown. No text that is stored has it.
+_LONE_END = "\0"
 # They pass on what their parts came to; the parts are counted.
 _CONTAINERS = (ForNode, IfNode, IfChangedNode, WithNode)
 
@@ -71,7 +73,6 @@ def render(text: str, values: Mapping[str, Any], *, escape: Escape) -> str:
     except SourceFailed:
         raise
     except Exception as error:
-        # Django wraps nothing: a comparison, a loop or a filter can raise whatever Python raises.
         raise SourceFailed(f"The widget's template failed: {_reason(error)} Correct the text.") from error
 
 
@@ -135,19 +136,35 @@ def _own(value: Any) -> Any:
     return _Lookup(value.var) if isinstance(value, Variable) else value
 
 
-class _Part(Node):
-    """A part of a template whose output is counted."""
+class _Fault(Exception):
+    """What is wrong with one part of a template, with its line."""
 
-    def __init__(self, node: Node) -> None:
+
+class _Part(Node):
+    """A part of a template whose output is counted; `line` is where it stands."""
+
+    def __init__(self, node: Node, line: int | None) -> None:
         self.node = node
+        self.line = line
         self.counted = not isinstance(node, _CONTAINERS)
 
     def render(self, context: Any) -> SafeString:
-        text = self._shown(context)
+        try:
+            text = self._shown(context)
+        except (SourceFailed, _Fault, RecursionError):
+            raise
+        except Exception as error:
+            # Django wraps nothing: a comparison, a loop or a filter can raise whatever Python raises.
+            raise _Fault(f"Line {self.line}: {self._reason(error)}") from error
         context.spend(len(text) if self.counted else 0)
         return SafeString(text)
 
     render_annotated = render
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(self.node, ForNode) and isinstance(error, TypeError):
+            return "The loop goes over something that is no list. Loop over rows, or over a column that holds lists."
+        return _reason(error)
 
     def _shown(self, context: Any) -> str:
         if not isinstance(self.node, VariableNode):
@@ -164,9 +181,9 @@ class _Lexer(Lexer):
         for piece in _TAG.split(self.template_string):
             if is_tag and len(piece) > TAG_LIMIT:
                 raise TemplateSyntaxError(f"A tag on line {line} is longer than {TAG_LIMIT:,} characters.")
-            if piece:
-                tokens.append(self.create_token(piece, None, line, is_tag))
-            line += piece.count("\n")
+            if shown := piece.replace(_LONE_END, ""):
+                tokens.append(self.create_token(shown, None, line, is_tag))
+            line += piece.count("\n") + piece.count(_LONE_END)
             is_tag = not is_tag
         return tokens
 
@@ -176,7 +193,7 @@ class _Parser(Parser):
 
     def extend_nodelist(self, nodelist: NodeList, node: Node, token: Token) -> None:
         nodelist.contains_nontext = not isinstance(node, TextNode)
-        nodelist.append(_Part(node))
+        nodelist.append(_Part(node, token.lineno))
 
     def compile_filter(self, token: str) -> FilterExpression:
         return _Expression(token, self)
@@ -209,7 +226,7 @@ _LIBRARY = _library()
 @lru_cache(maxsize=KEPT_TEMPLATES)
 def _parsed(text: str) -> NodeList:
     try:
-        tokens = _Lexer(_LONE_TAG.sub(r"\1", text)).tokenize()
+        tokens = _Lexer(_LONE_TAG.sub(rf"\1{_LONE_END}", text)).tokenize()
         return _Parser(tokens, {}, [_LIBRARY], Origin("template")).parse()
     except (TemplateSyntaxError, ValueError, RecursionError, OverflowError, IndexError) as error:
         raise ValueError(f"{_place(error)}{_reason(error)}") from None

@@ -23,12 +23,19 @@ NO_TRANSCRIPT = "There is no transcript of this video."
 
 def checked(url: str) -> str:
     """Return the address of a video, or an empty one; ValueError for any other."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    known = any(host == each or host.endswith(f".{each}") for each in HOSTS)
-    if url and (parts.scheme not in ("http", "https") or not known or any(char.isspace() for char in url)):
+    if url and not _is_video(url):
         raise ValueError(f'"{shown(url)}" is no address of a YouTube video. Write one such as {EXAMPLE}')
     return url
+
+
+def _is_video(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as a bracket that is never closed
+        return False
+    host = parts.hostname or ""
+    known = any(host == each or host.endswith(f".{each}") for each in HOSTS)
+    return parts.scheme in ("http", "https") and known and not any(char.isspace() for char in url)
 
 
 class YouTubeOptions(ShapeOptions):
