@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import orjson
 import pytest
 
 from tests.shapes.frames import frame
 from widgets_app.shapes.base import JSON, Ask, Body, Shape, ShapeOptions
 from widgets_app.shapes.registry import register, shape_for, shapes
+from widgets_app.sources.base import Limits
+from widgets_app.sources.rows import frame_from_rows
 
 
 def test_every_type_has_a_shape_and_no_type_counts_as_a_table() -> None:
@@ -28,6 +32,17 @@ def test_a_type_is_not_registered_twice() -> None:
     with pytest.raises(ValueError, match="'table' is registered twice"):
         register(Other)
     assert not isinstance(shape_for("table"), Other)
+
+
+@pytest.mark.parametrize("widget_type", sorted(shapes()))
+def test_every_type_stands_rows_of_nulls_whose_columns_nobody_knows(widget_type: str) -> None:
+    names = ["title", "date", "open", "high", "low", "close"]
+    rows = frame_from_rows([dict.fromkeys(names)] * 2, Limits())
+    shape = shapes()[widget_type]
+    kind = shape.Options.model_fields.get("kind")
+    for chosen in get_args(kind.annotation) if kind else (None,):
+        options = shape.Options.model_validate({"kind": chosen} if chosen else {})
+        assert isinstance(shape.render(rows, options, Ask()), Body)
 
 
 @pytest.mark.parametrize("raw", [False, True])

@@ -16,6 +16,8 @@ from widgets_app.shapes.registry import register
 from widgets_app.sources.frame import Frame
 
 EXCERPT_LENGTH = 200  # characters of the body that stand in for a missing excerpt
+# Clients want a date in every article; this one is seen to be none, and comes last.
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NewsOptions(ShapeOptions):
@@ -75,34 +77,26 @@ class Newsfeed(Shape):
 
 def _articles(frame: Frame, options: NewsOptions) -> list[dict[str, str]]:
     dated = [(_moment(row.get(options.date), options.date), row) for row in frame.rows()]
-    dated.sort(key=lambda item: _order(item[0]), reverse=True)
+    dated.sort(key=lambda item: item[0], reverse=True)
     return [_article(moment, row, options) for moment, row in dated]
 
 
-def _article(moment: datetime | None, row: Mapping[str, Any], options: NewsOptions) -> dict[str, str]:
+def _article(moment: datetime, row: Mapping[str, Any], options: NewsOptions) -> dict[str, str]:
     parts = {part: as_text(row.get(name)) for part, name in options}
     start = " ".join(parts["body"].split())
     cut = start if len(start) <= EXCERPT_LENGTH else start[: EXCERPT_LENGTH - 1] + "…"
-    return parts | {"date": _written(moment), "excerpt": parts["excerpt"] or cut}
+    date = moment.isoformat().replace("+00:00", "Z")
+    return parts | {"date": date, "excerpt": parts["excerpt"] or cut}
 
 
-def _moment(value: object, column: str) -> datetime | None:
+def _moment(value: object, column: str) -> datetime:
+    """Return when an article was published; times without a zone count as UTC."""
     text = as_text(value).strip()
     try:
-        return datetime.fromisoformat(text) if text else None
+        moment = datetime.fromisoformat(text) if text else UNDATED
     except ValueError:
         raise SourceFailed(
             f'The column "{column}" has "{shown(text)}", which is not a date. Give dates such as 2026-03-01 or '
             "2026-03-01T08:00:00Z: cast them in the query, or choose another column."
         ) from None
-
-
-def _order(moment: datetime | None) -> datetime:
-    """Return what articles are sorted by; those without a date come last, times without a zone count as UTC."""
-    if moment is None:
-        return datetime.min.replace(tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _written(moment: datetime | None) -> str:
-    return "" if moment is None else _order(moment).isoformat().replace("+00:00", "Z")

@@ -68,7 +68,7 @@ def choose_bubbles(frame: Frame, options: ChartOptions) -> Columns:
     """Settle which columns bubbles are made from: what is not named is the next column of numbers."""
     check_columns(frame, [options.x, options.colour, options.size, options.label, *options.y])
     along = column_along(frame, options)
-    free = _numeric(frame, (along.name, options.colour, options.size, *options.y))
+    free = _numeric(frame, (along.name, options.colour, options.size, *options.y), least=2)
     values = options.y or free[:1]
     size = options.size or next((name for name in free if name not in values), "")
     if not (values and size):
@@ -174,8 +174,16 @@ def _series_name(name: str, part: str, columns: Columns) -> str:
     return part if len(columns.values) == 1 else f"{readable(name)}, {part}"
 
 
-def _numeric(frame: Frame, taken: Iterable[str]) -> list[str]:
-    return [column.name for column in frame.columns if column.type == "number" and column.name not in taken]
+def _numeric(frame: Frame, taken: Iterable[str], *, least: int = 1) -> list[str]:
+    """Return the columns of numbers; where they are too few, those with nothing in them too: numbers may come."""
+    free = [column for column in frame.columns if column.name not in taken]
+    numbers = [column.name for column in free if column.type == "number"]
+    if len(numbers) >= least:
+        return numbers
+    rows = frame.rows()
+    return numbers + [
+        column.name for column in free if column.name not in numbers and all(row[column.name] is None for row in rows)
+    ]
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:
