@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.conftest import Define
-from widgets_app.models import Widget
+from widgets_app.models import App, Query, Source, Widget
 
 
 @pytest.mark.django_db
@@ -15,11 +15,11 @@ def test_it_says_what_it_made_and_then_that_it_left_it_alone():
     call_command("load_demo", stdout=first)
     call_command("load_demo", stdout=second)
     assert "widgets: hello_world, fx_latest" in first.getvalue()
-    assert "apps: hello-world, markets" in first.getvalue()
+    assert "apps: hello-world, markets, showcase" in first.getvalue()
     assert "Left alone" not in first.getvalue()
-    assert second.getvalue() == (
-        f"Left alone, since they exist already: 2 sources, 17 queries, {Widget.objects.count()} widgets, 2 apps.\n"
-    )
+    counted = {"sources": Source, "queries": Query, "widgets": Widget, "apps": App}
+    left_alone = ", ".join(f"{model.objects.count()} {word}" for word, model in counted.items())
+    assert second.getvalue() == f"Left alone, since they exist already: {left_alone}.\n"
 
 
 def test_what_stands_in_the_way_is_told_in_one_line(define_widget: Define):
