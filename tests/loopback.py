@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 
 # How long anything may take before a test gives up; nothing is expected to come near it.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def eventually(condition: Callable[[], bool], *, every: float = 0.01) -> None:
