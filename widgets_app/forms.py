@@ -23,7 +23,7 @@ from widgets_app.parameters.types import is_true
 from widgets_app.parameters.validate import validate
 from widgets_app.sources.base import Call
 from widgets_app.sources.collection import RETRY_SECONDS, CollectionBackend
-from widgets_app.sources.limits import run_limited
+from widgets_app.sources.limits import Deadline, run_limited
 from widgets_app.sources.python import PythonBackend
 
 
@@ -67,14 +67,9 @@ def _call(source: OpenSource | None, action: Action, sent: Data, caller: Caller,
     # Before the call, which may take long: a second click comes while it runs.
     if not _is_first_or_busy(submission):
         return
+    deadline = Deadline(source.limits.seconds, f'The function "{action.function}"')
     try:
-        run_limited(
-            source.slots,
-            lambda: function.act(given, call),
-            seconds=source.limits.seconds,
-            call=call,
-            what=f'The function "{action.function}"',
-        )
+        run_limited(source.slots, lambda: function.act(given, call), deadline=deadline, call=call)
     except BaseException:
         _forget(submission)
         raise

@@ -22,17 +22,22 @@ from widgets_app.parameters.types import ParameterSpec, is_true
 from widgets_app.parameters.validate import validate
 from widgets_app.shapes.base import Ask, Body, Shape, ShapeOptions
 from widgets_app.shapes.ssrm import PagedTable
-from widgets_app.sources import page_rows
 from widgets_app.sources.base import Call, Forward, Pieces, PreparedQuery
 from widgets_app.sources.frame import Frame
-from widgets_app.sources.limits import run_limited
+from widgets_app.sources.held import HeldRows, held
+from widgets_app.sources.limits import Deadline, run_limited
 from widgets_app.sources.paging import PageAsk, PagedQuery
 
 T = TypeVar("T")
 
 POST_BYTES = 1024 * 1024  # bytes of a body that is read as JSON
+HELD_MB = 256  # results of sources that make no pages themselves, kept to make pages of
+PAGE_TOO_LARGE = "{count:,} rows take more than {size} MB. Ask for fewer rows at a time."
 NO_SOURCE = 'The widget "{id}" has no data source yet. Choose a query or an upstream for it in the admin.'
 NO_SHAPE = 'Widgets of the type "{type}" get no data from queries yet. Choose another type, or an upstream.'
+
+
+_held_rows: cache.BoundedStore[HeldRows] = cache.BoundedStore(HELD_MB * cache.MB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +86,17 @@ class Read:
     call: Call
     key: str
     seconds: float
+    deadline: Deadline
 
     def fresh(self) -> Frame:
         """Run the query within its limits, in a slot of its source."""
         return self.limited(lambda: self.prepared.run(self.values, self.query.limits, self.call))
 
     def limited(self, work: Callable[[], T]) -> T:
-        """Do work of the query within its limit of time, in a slot of its source."""
-        query = self.query
-        if query.source is None:
+        """Do work of the query before its deadline, which is one for all its work, in a slot of its source."""
+        if self.query.source is None:
             return work()
-        return run_limited(
-            query.source.slots,
-            work,
-            seconds=query.limits.seconds,
-            call=self.call,
-            what=f'Query "{query.name}"',
-        )
+        return run_limited(self.query.source.slots, work, deadline=self.deadline, call=self.call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +200,7 @@ def reading(query: PublishedQuery, values: Mapping[str, Any], caller: Caller, st
         call=call,
         key=hashlib.blake2b(asked.encode(), digest_size=20).hexdigest(),
         seconds=stale_seconds if query.cache_seconds is None else query.cache_seconds,
+        deadline=Deadline(query.limits.seconds, f'Query "{query.name}"'),
     )
 
 
@@ -253,26 +253,49 @@ def _paged(route: DataRoute, shape: PagedTable, asked: Asked, caller: Caller) ->
 
 
 def _page(read: Read, ask: PageAsk) -> tuple[Frame, int]:
-    """Return one page and how many rows its level has; the source makes it where it can."""
-    paged = read.prepared
-    if not isinstance(paged, PagedQuery):
-        return page_rows.page(fetch(read), ask)
+    """Return one page and how many rows its level has."""
+    if isinstance(read.prepared, PagedQuery):
+        return _made(read, read.prepared, read.values, ask)
+    rows = _held(read)
+    # Pages of one result must not be taken for pages of the next.
+    read = replace(read, key=f"{read.key} {rows.frame.made_at}")
+    page, total = _made(read, rows.query, {}, ask)
+    return replace(page, made_at=rows.frame.made_at, truncated=rows.frame.truncated), total
+
+
+def _held(read: Read) -> HeldRows:
+    """Return the whole result, for sources that make no pages themselves, in a form that pages are made of."""
+    frame = fetch(read)
+    kept = _held_rows.get(read.key)
+    if kept is not None and kept.frame.made_at == frame.made_at:
+        return kept
+    made = held(frame, read.query.name)
+    if read.seconds > 0:
+        _held_rows.put(read.key, made, made.size)
+    return made
+
+
+def _made(read: Read, paged: PagedQuery, values: Mapping[str, Any], ask: PageAsk) -> tuple[Frame, int]:
+    # The rows of a page are limited already, and a shorter one would leave a hole between it and the next.
+    limits = replace(read.query.limits, rows=ask.end - ask.start)
     page = cache.shared(
         _key(read, ask),
         seconds=read.seconds,
-        make=lambda: read.limited(lambda: paged.page(read.values, ask, read.query.limits, read.call)),
+        make=lambda: read.limited(lambda: paged.page(values, ask, limits, read.call)),
     )
-    known = None if page.truncated else ask.total(page.row_count)
-    return page, _count(read, paged, ask) if known is None else known
+    if page.truncated:
+        raise BadRequest(PAGE_TOO_LARGE.format(count=ask.end - ask.start, size=limits.bytes // 1024**2))
+    known = ask.total(page.row_count)
+    return page, _count(read, paged, values, ask) if known is None else known
 
 
-def _count(read: Read, paged: PagedQuery, ask: PageAsk) -> int:
+def _count(read: Read, paged: PagedQuery, values: Mapping[str, Any], ask: PageAsk) -> int:
     # It stays the same from page to page, whatever they are sorted by.
     level = ask.level
     count = cache.shared(
         _key(read, level),
         seconds=read.seconds,
-        make=lambda: Total(read.limited(lambda: paged.count(read.values, level, read.query.limits, read.call))),
+        make=lambda: Total(read.limited(lambda: paged.count(values, level, read.query.limits, read.call))),
     )
     return count.rows
 

@@ -16,7 +16,7 @@ from widgets_app.errors import DefinitionError, SourceFailed, SourceTimeout
 from widgets_app.sources.base import Call, Limits
 from widgets_app.sources.files import FilesBackend, FilesOptions
 from widgets_app.sources.frame import Frame, FrameColumn
-from widgets_app.sources.limits import Slots, run_limited
+from widgets_app.sources.limits import Deadline, Slots, run_limited
 from widgets_app.sources.registry import backend_class
 
 Ask = Callable[..., Frame]
@@ -256,14 +256,14 @@ def test_the_byte_limit_cuts_ten_million_rows_at_a_whole_row(ask: Ask):
 def test_a_query_past_its_time_limit_is_interrupted_and_its_slot_comes_free(backend: FilesBackend):
     query, slots, call = backend.prepare(SLOW), Slots("market", 1), Call()
     with pytest.raises(SourceTimeout):
-        run_limited(slots, lambda: query.run({}, Limits(), call), seconds=0.1, call=call, what="Query")
+        run_limited(slots, lambda: query.run({}, Limits(), call), deadline=Deadline(0.1, "Query"), call=call)
     again = Call()
     quick = backend.prepare("select 1 as one")
     for _ in range(200):
         if not slots.taken:
             break
         threading.Event().wait(0.1)
-    frame = run_limited(slots, lambda: quick.run({}, Limits(), again), seconds=20, call=again, what="Query")
+    frame = run_limited(slots, lambda: quick.run({}, Limits(), again), deadline=Deadline(20, "Query"), call=again)
     assert frame.rows() == [{"one": 1}]
 
 

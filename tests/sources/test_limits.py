@@ -21,7 +21,7 @@ LONG = 20.0
 
 
 def run(slots: Slots, work: Callable[[], object], *, seconds: float = LONG, call: Call | None = None) -> object:
-    return run_limited(slots, work, seconds=seconds, call=call or Call(), what='Query "prices"')
+    return run_limited(slots, work, deadline=Deadline(seconds, 'Query "prices"'), call=call or Call())
 
 
 def eventually(condition: Callable[[], bool]) -> bool:

@@ -18,7 +18,7 @@ from widgets_app.functions import data_function
 from widgets_app.sources import event_loop
 from widgets_app.sources.base import Call, Limits, SourceOptions
 from widgets_app.sources.frame import Frame
-from widgets_app.sources.limits import Slots, run_limited
+from widgets_app.sources.limits import Deadline, Slots, run_limited
 from widgets_app.sources.python import PythonBackend
 from widgets_app.sources.registry import backend_class
 
@@ -235,9 +235,9 @@ def test_an_asynchronous_function_is_cancelled_at_its_time_limit_and_its_slot_is
     call, slots = Call(), Slots("code", 1)
     prepared = backend.prepare("endless")
     with pytest.raises(SourceTimeout):
-        run_limited(slots, lambda: prepared.run({}, Limits(), call), seconds=0.1, call=call, what="It")
+        run_limited(slots, lambda: prepared.run({}, Limits(), call), deadline=Deadline(0.1, "It"), call=call)
     assert cancelled.wait(10)
-    assert run_limited(slots, lambda: "next", seconds=10, call=Call(), what="It") == "next"
+    assert run_limited(slots, lambda: "next", deadline=Deadline(10, "It"), call=Call()) == "next"
 
 
 def test_a_function_that_ends_slowly_after_its_cancellation_keeps_its_slot(backend: PythonBackend):
@@ -258,7 +258,7 @@ def test_a_function_that_ends_slowly_after_its_cancellation_keeps_its_slot(backe
     slots, prepared = Slots("code", 2), backend.prepare("slow")
 
     def ask(call: Call) -> None:
-        run_limited(slots, lambda: prepared.run({}, Limits(), call), seconds=0.1, call=call, what="It")
+        run_limited(slots, lambda: prepared.run({}, Limits(), call), deadline=Deadline(0.1, "It"), call=call)
 
     for expected in (SourceTimeout, SourceTimeout, Busy, Busy):
         with pytest.raises(expected):
@@ -283,7 +283,7 @@ def test_an_asynchronous_function_tidies_up_undisturbed(backend: PythonBackend):
 
     call, prepared = Call(), backend.prepare("careful")
     with pytest.raises(SourceTimeout):
-        run_limited(Slots("code", 1), lambda: prepared.run({}, Limits(), call), seconds=0.1, call=call, what="It")
+        run_limited(Slots("code", 1), lambda: prepared.run({}, Limits(), call), deadline=Deadline(0.1, "It"), call=call)
     assert tidied.wait(10)
 
 

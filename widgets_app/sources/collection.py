@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from widgets_app.errors import Busy, DefinitionError, SourceFailed
 from widgets_app.models import CollectionRow, Revision, Source
-from widgets_app.sources import folder, placeholders
+from widgets_app.sources import folder
 from widgets_app.sources.base import SourceBackend, SourceOptions
 from widgets_app.sources.files import FilesQuery
 from widgets_app.sources.frame import ColumnType
@@ -219,7 +219,7 @@ class CollectionBackend(SourceBackend):
 
     def prepare(self, text: str) -> CollectionQuery:
         """Check the text against the columns there are."""
-        query = CollectionQuery(self.name, self._rows, placeholders.find(text, dialect="duckdb"))
+        query = CollectionQuery.of(self.name, self._rows, text)
         try:
             query.check()
         except (SourceFailed, Busy) as error:

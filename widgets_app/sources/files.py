@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import duckdb
 from django.conf import settings
@@ -22,6 +23,7 @@ from widgets_app.sources import duckdb_errors, folder, placeholders
 from widgets_app.sources.base import Call, Limits, SourceBackend, SourceOptions
 from widgets_app.sources.frame import Frame, FrameColumn
 from widgets_app.sources.json_sql import LARGE_INTEGER, OTHER_TYPES
+from widgets_app.sources.page_duckdb import KnownColumns
 from widgets_app.sources.page_sql import PageSql
 from widgets_app.sources.paging import PageAsk, PagedQuery, level_of
 from widgets_app.sources.plan import CompiledPlan, Cursor, Plan, Values, columns_of
@@ -34,6 +36,8 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_NAME = 100
 # Uploads wait here to be checked; a hidden folder holds no tables.
 INCOMING = ".incoming"
+# Statements for pages of one query that are kept ready, and sets of values whose columns are known.
+KEPT_PAGES = 64
 
 _HINT = "Only a SELECT can be used."
 _HINTS = {"MULTI": "Name the values of a PIVOT: pivot t on x in ('a', 'b') using sum(y)."}
@@ -61,14 +65,23 @@ class Watched(Protocol):
 class FilesQuery(PagedQuery):
     """One SELECT over the tables of a folder, or over other tables that are watched."""
 
-    def __init__(self, source: str, watched: Watched, template: placeholders.Template) -> None:
-        self.placeholders = template.names
+    def __init__(self, source: str, watched: Watched, sql: str, names: tuple[str, ...] = ()) -> None:
+        self.placeholders = names
         self._source = source
         self._folder = watched
-        self._sql = template.render(_parameter)
+        self._sql = sql
         # Inside brackets a statement that changes data can't stand, not even in a WITH.
         self._wrapped = f"select * from (\n{self._sql}\n) as q"  # noqa: S608  an author's text, checked below
         self._plan: CompiledPlan | None = None
+        self._columns: dict[tuple[int, str], KnownColumns] = {}
+        # Values are bound, so that the statements around this one come again and again.
+        self._around = lru_cache(KEPT_PAGES)(partial(FilesQuery, source, watched, names=names))
+
+    @classmethod
+    def of(cls, source: str, watched: Watched, text: str) -> Self:
+        """Return the query of an author's text, not checked yet."""
+        template = placeholders.find(text, dialect="duckdb")
+        return cls(source, watched, template.render(_parameter), template.names)
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
         """Run it on the newest state of the folder, with values bound by name."""
@@ -105,13 +118,21 @@ class FilesQuery(PagedQuery):
         return int(query.run({**values, **paged.values}, limits, call).rows()[0]["n"])
 
     def _paged(self, values: Mapping[str, Any], ask: PageAsk, call: Call) -> PageSql:
-        with self._cursor(call) as (_, cursor):
-            columns = columns_of(*self._described(cursor, _bound(values)))
-        return PageSql(self._sql, level_of(ask, columns), "duckdb", self.placeholders, _parameter)
+        with self._cursor(call) as (opened, cursor):
+            known = self._known(opened, cursor, values)
+            level = level_of(ask, columns_of(known.names, known.kinds))
+            if level.group is None:
+                known.look(cursor, self._sql, (column.name for column, _ in level.sorts), _bound(values))
+        return PageSql(self._sql, level, known.dialect, self.placeholders)
 
-    def _around(self, sql: str) -> FilesQuery:
-        """Return the query that a statement around this one's text is."""
-        return FilesQuery(self._source, self._folder, placeholders.Template(sql, ()))
+    def _known(self, opened: Tables, cursor: Cursor, values: Mapping[str, Any]) -> KnownColumns:
+        """Return the columns; their types may depend on the values of placeholders."""
+        key = (opened.number, repr(values))
+        if (known := self._columns.get(key)) is None:
+            if len(self._columns) >= KEPT_PAGES:
+                self._columns.clear()
+            known = self._columns.setdefault(key, KnownColumns(*self._described(cursor, _bound(values))))
+        return known
 
     def columns(self) -> tuple[FrameColumn, ...]:
         """Return the columns as they are with every placeholder empty, nothing if DuckDB can't tell them then."""
@@ -266,7 +287,7 @@ class FilesBackend(SourceBackend):
 
     def prepare(self, text: str) -> FilesQuery:
         """Check the text against the tables there are."""
-        query = FilesQuery(self.name, self._folder, placeholders.find(text, dialect="duckdb"))
+        query = FilesQuery.of(self.name, self._folder, text)
         try:
             query.check()
         except SourceFailed as error:

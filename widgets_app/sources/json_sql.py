@@ -119,10 +119,11 @@ def _value(v: str, kind: DuckDBPyType, wide: bool, depth: int = 0) -> str:
         return {"struct": _struct, "tuple": _tuple, "map": _map}[kind.id](v, kind, wide, depth)
     if _is_integer(kind):
         return _integer(v, wide)
-    return _scalar(v, kind.id)
+    return scalar_json(v, kind.id)
 
 
-def _scalar(v: str, kind: str) -> str:
+def scalar_json(v: str, kind: str) -> str:
+    """Return the expression that makes of `v`, of a type without depth, what JSON shall hold."""
     finite = f"case when isfinite({v}) then {{}} end"
     if kind in ("double", "date"):
         return finite.format(v)

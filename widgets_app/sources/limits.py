@@ -28,6 +28,9 @@ CANCEL_SECONDS = 0.05
 # How many pieces of a body wait for a slow reader before whoever sends them has to wait.
 PIECES_AHEAD = 8
 
+# What people can do about a query that takes too long.
+ADVICE = "Narrow the request or raise the time limit of the query."
+
 T = TypeVar("T")
 Job = Callable[[], None]
 
@@ -80,22 +83,19 @@ def _work(jobs: queue.SimpleQueue[Job | None]) -> None:
     jobs.put(None)
 
 
-def run_limited(slots: Slots, work: Callable[[], T], *, seconds: float, call: Call, what: str) -> T:
-    """Run `work` in a slot and return what it returns; at the limit, stop waiting and have it cancelled.
+def run_limited(slots: Slots, work: Callable[[], T], *, deadline: Deadline, call: Call) -> T:
+    """Run `work` in a slot and return what it returns; at the deadline, stop waiting and have it cancelled.
 
-    `what` starts the sentences for people, as in 'Query "prices"'. The slot is free again when the work has really
-    ended, which may be later. Raises Busy without a free slot, SourceTimeout at the limit, whatever RequestError
-    the work raises, and SourceFailed for anything else it raises.
+    The slot is free again when the work has really ended, which may be later. Raises Busy without a free slot,
+    SourceTimeout at the deadline, whatever RequestError the work raises, and SourceFailed for anything else it raises.
     """
     future: Future[T] = Future()
-    _start(slots, partial(_finish, slots, future, partial(contextvars.copy_context().run, work)), what)
-    if not wait([future], seconds).done:
+    _start(slots, partial(_finish, slots, future, partial(contextvars.copy_context().run, work)), deadline.what)
+    if not wait([future], deadline.remaining()).done:
         _cancel(call, future)
-        raise SourceTimeout(
-            f"{what} took longer than {seconds:g} s. Narrow the request or raise the time limit of the query."
-        )
+        raise deadline.exceeded()
     try:
-        return _outcome(future, what)
+        return _outcome(future, deadline.what)
     finally:
         del future, work
 
@@ -103,10 +103,10 @@ def run_limited(slots: Slots, work: Callable[[], T], *, seconds: float, call: Ca
 class Deadline:
     """When work has to be done: after `seconds`, unless it is given longer.
 
-    `what` starts the sentence for people when it isn't, and `advice` ends it.
+    `what` starts the sentences for people, as in 'Query "prices"', and `advice` ends the one for work that isn't.
     """
 
-    def __init__(self, seconds: float, what: str, advice: str) -> None:
+    def __init__(self, seconds: float, what: str, advice: str = ADVICE) -> None:
         self.what = what
         self._seconds = seconds
         self._advice = advice

@@ -5,36 +5,83 @@ The author's text stays as it is; names come from the result's own columns, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot import exp
 
-from widgets_app.sources.paging import Level, Test, Tests
+from widgets_app.sources.frame import FrameColumn
+from widgets_app.sources.paging import DAY_LENGTH, Level, Test, Tests
+
+Bind = Callable[[Any], exp.Expr]
 
 _COMPARISONS: dict[str, type[exp.Binary]] = {
     "eq": exp.EQ, "ne": exp.NEQ, "gt": exp.GT, "ge": exp.GTE, "lt": exp.LT, "le": exp.LTE
 }  # fmt: skip
 _AGGREGATES: dict[str, type[exp.AggFunc]] = {"sum": exp.Sum, "avg": exp.Avg, "min": exp.Min, "max": exp.Max}
-# Of the rows of a group in their order; what a dialect lacks is an error of its own.
-_ENDS = {"first": "arg_min_null", "last": "arg_max_null"}
 _WILD = str.maketrans({"!": "!!", "%": "!%", "_": "!_"})
 _INNER, _PLACE = "q", "place"
+
+
+class Dialect:
+    """What databases say in their own ways; as it is here, it suits those that hold nothing but what JSON can show.
+
+    A column's *key* is what rows are compared, grouped and sorted by: missing where a page shows nothing.
+    """
+
+    name: ClassVar[str] = ""
+    # Functions that give the value of a group's first and last row, by the rows' places.
+    ends: ClassVar[Mapping[str, str]] = {"first": "min_by", "last": "max_by"}
+
+    def placeholder(self, name: str) -> str:
+        """Return what stands for a bound value."""
+        return f":{name}"
+
+    def key(self, column: FrameColumn, value: exp.Column) -> exp.Expr:
+        """Return the key of a column."""
+        return value
+
+    def shown(self, column: FrameColumn, key: exp.Expr) -> exp.Expr:
+        """Return what a group shows for a key."""
+        return key
+
+    def text(self, column: FrameColumn, value: exp.Column) -> exp.Expr:
+        """Return the text that a page shows."""
+        return value if column.type == "text" else exp.cast(value, "text")
+
+    def aggregated(self, column: FrameColumn, function: str, value: exp.Column) -> exp.Expr:
+        """Return the sum or the mean of a column."""
+        return _AGGREGATES[function](this=value)
+
+    def compared(self, column: FrameColumn, operator: str, value: exp.Column, given: Any, bind: Bind) -> exp.Expr:
+        """Return a comparison with one value, as the column's type may want it."""
+        return self.comparison(operator, value, bind(given))
+
+    def among(self, column: FrameColumn, value: exp.Column, given: Sequence[Any], bind: Bind) -> exp.Expr | None:
+        """Return whether the column has one of some values, None where it can't have any of them."""
+        return self.listed(value, given, bind)
+
+    def listed(self, operand: exp.Expr, given: Sequence[Any], bind: Bind) -> exp.Expr:
+        """Return whether an operand is one of some values."""
+        return exp.In(this=operand, expressions=[bind(value) for value in given])
+
+    def comparison(self, operator: str, operand: exp.Expr, given: exp.Expr) -> exp.Expr:
+        """Return the comparison itself."""
+        return _COMPARISONS[operator](this=operand, expression=given)
 
 
 @dataclass
 class PageSql:
     """Writes the statements for one level of a result; `values` has what they bind.
 
-    `sql` is the author's statement, `taken` the names of its placeholders, and `write` makes a placeholder of a name.
+    `sql` is the author's statement, `taken` the names of its placeholders.
     """
 
     sql: str
     level: Level
-    dialect: str
+    dialect: Dialect
     taken: Iterable[str]
-    write: Callable[[str], str]
     values: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -44,32 +91,35 @@ class PageSql:
             self._prefix += "_"
 
     def rows(self, start: int, count: int) -> str:
-        """Return the statement for so many rows or groups of the level, always in the same order."""
+        """Return the statement for so many rows or groups of the level, always in the same order.
+
+        The range is bound too, so that all pages of one level are one text.
+        """
         query = self._filtered(exp.select(*self._columns()))
         if self.level.group:
-            query = query.group_by(self._column(self.level.group.name))
+            query = query.group_by(self._key(self.level.group), copy=False)
         if order := self._order():
-            query = query.order_by(*order)
-        query = query.limit(count)
-        return self._text(query.offset(start) if start else query)
+            query = query.order_by(*order, copy=False)
+        return self._text(query.limit(self._bound(count), copy=False).offset(self._bound(start), copy=False))
 
     def total(self) -> str:
         """Return the statement for how many rows or groups the level has."""
         if self.level.group is None:
             return self._text(self._filtered(exp.select(exp.alias_(_count(), "n"))))
-        groups = self._filtered(exp.select(self._column(self.level.group.name)).distinct())
-        return self._text(exp.select(exp.alias_(_count(), "n")).from_(groups.subquery("g")))
+        groups = self._filtered(exp.select(exp.alias_(self._key(self.level.group), "k")).distinct(copy=False))
+        return self._text(exp.select(exp.alias_(_count(), "n")).from_(groups.subquery("g", copy=False)))
 
     def _text(self, query: exp.Select) -> str:
-        return query.sql(dialect=self.dialect)
+        return query.sql(dialect=self.dialect.name, copy=False)
 
     def _filtered(self, query: exp.Select) -> exp.Select:
         inner = exp.Subquery(this=exp.Var(this=f"\n{self.sql}\n"), alias=exp.TableAlias(this=exp.to_identifier(_INNER)))
-        if any(function in _ENDS for _, function in self.level.aggregates):
+        if any(function in self.dialect.ends for _, function in self.level.aggregates):
             inner = self._numbered(inner)
         self.values.clear()
         condition = self._tests(self.level.tests)
-        return query.from_(inner).where(condition) if condition is not None else query.from_(inner)
+        query = query.from_(inner, copy=False)
+        return query.where(condition, copy=False) if condition is not None else query
 
     def _numbered(self, inner: exp.Subquery) -> exp.Subquery:
         """Add each row's place in the order that the author gave the rows."""
@@ -83,32 +133,39 @@ class PageSql:
         return name
 
     def _columns(self) -> list[exp.Expr]:
-        if self.level.group is None:
+        group = self.level.group
+        if group is None:
             return [exp.Star()]
-        shown = [self._aliased(self._column(self.level.group.name), self.level.group.name)]
+        shown = [self._aliased(self.dialect.shown(group, self._key(group)), group.name)]
         if self.level.counted:
             shown.append(self._aliased(_count(), "count"))
-        return shown + [self._aliased(self._value(name), name) for name in self._aggregated()]
+        return shown + [
+            self._aliased(self._shown(column, function), column.name) for column, function in self.level.aggregates
+        ]
 
-    def _aggregated(self) -> dict[str, str]:
-        return {column.name: function for column, function in self.level.aggregates}
+    def _shown(self, column: FrameColumn, function: str) -> exp.Expr:
+        value = self._value(column, function)
+        return value if function in ("sum", "avg", "count") else self.dialect.shown(column, value)
 
-    def _value(self, name: str) -> exp.Expr:
-        """Return the value that groups show of a column."""
-        function = self._aggregated()[name]
+    def _value(self, column: FrameColumn, function: str) -> exp.Expr:
+        """Return what groups are sorted by for a value that they show."""
         if function == "count":
             return _count()
-        if function in _ENDS:
-            return exp.func(_ENDS[function], self._column(name), self._column(self._place()), dialect=self.dialect)
-        return _AGGREGATES[function](this=self._column(name))
+        if function in ("sum", "avg"):
+            return self.dialect.aggregated(column, function, self._column(column.name))
+        if function in self.dialect.ends:
+            # What a dialect lacks is an error of its own.
+            place = self._column(self._place())
+            return exp.func(self.dialect.ends[function], self._key(column), place, dialect=self.dialect.name)
+        return _AGGREGATES[function](this=self._key(column))
 
     def _order(self) -> list[exp.Expr]:
-        aggregated = self._aggregated()
+        functions = {column.name: function for column, function in self.level.aggregates}
         keys = [
             (
-                self._value(column.name)
-                if self.level.group and column.name in aggregated
-                else self._column(column.name),
+                self._value(column, functions[column.name])
+                if self.level.group and column.name in functions
+                else self._key(column),
                 down,
             )
             for column, down in self.level.sorts
@@ -118,17 +175,17 @@ class PageSql:
     def _ties(self) -> list[tuple[exp.Expr, bool]]:
         """Return what orders rows that are equal so far; without an order asked for, the author's own holds."""
         if self.level.group:
-            names = [self.level.group.name]
+            columns = [self.level.group]
         else:
-            names = [column.name for column in self.level.columns if self.level.sorts and column.type != "object"]
+            columns = [column for column in self.level.columns if self.level.sorts and column.type != "object"]
         sorted_by = {column.name for column, _ in self.level.sorts}
-        return [(self._column(name), False) for name in names if name not in sorted_by]
+        return [(self._key(column), False) for column in columns if column.name not in sorted_by]
 
     def _tests(self, tests: Tests) -> exp.Expr | None:
         parts = [part for each in tests.parts if (part := self._part(each)) is not None]
         if not parts:
             return exp.false() if tests.either else None
-        return exp.or_(*parts) if tests.either else exp.and_(*parts)
+        return _any(parts) if tests.either else exp.and_(*parts, copy=False)
 
     def _part(self, part: Test | Tests) -> exp.Expr | None:
         if isinstance(part, Tests):
@@ -137,43 +194,47 @@ class PageSql:
             return self._in(part)
         if part.operator in ("blank", "notBlank"):
             return self._blank(part)
-        return self._text_test(part) if part.how == "text" else self._comparison(part)
+        if part.how == "text":
+            return self._text_test(part)
+        return self._on_day(part) if part.how == "day" else self._comparison(part)
 
     def _in(self, test: Test) -> exp.Expr:
-        column = self._operand(test)
-        bound = [self._bound(value) for value in test.values if value is not None]
-        parts: list[exp.Expr] = [exp.In(this=column, expressions=bound)] if bound else []
+        column, value = test.column, self._column(test.column.name)
+        given = [one for one in test.values if one is not None and not test.is_as_shown(one)]
+        as_shown = [one for one in test.values if test.is_as_shown(one)]
+        parts = [self.dialect.among(column, value, given, self._bound)] if given else []
+        if as_shown:
+            parts.append(self.dialect.listed(self.dialect.text(column, value.copy()), as_shown, self._bound))
         if None in test.values:
-            parts.append(exp.Is(this=column.copy(), expression=exp.Null()))
-        return exp.or_(*parts) if parts else exp.false()
+            parts.append(exp.Is(this=self._key(column), expression=exp.Null()))
+        return _any([part for part in parts if part is not None])
 
     def _blank(self, test: Test) -> exp.Expr:
-        column = self._column(test.column.name)
-        blank: exp.Expr = exp.Is(this=column, expression=exp.Null())
+        blank: exp.Expr = exp.Is(this=self._key(test.column), expression=exp.Null())
         if test.how == "text":
-            blank = exp.or_(blank, exp.EQ(this=exp.Trim(this=column.copy()), expression=exp.Literal.string("")))
-        return blank if test.operator == "blank" else exp.not_(blank)
+            blank = _any([blank, exp.EQ(this=exp.Trim(this=self._key(test.column)), expression=_string(""))])
+        return blank if test.operator == "blank" else exp.not_(blank, copy=False)
 
     def _comparison(self, test: Test) -> exp.Expr:
-        return _COMPARISONS[test.operator](this=self._operand(test), expression=self._bound(test.values[0]))
-
-    def _operand(self, test: Test) -> exp.Expr:
         column = self._column(test.column.name)
-        if test.how == "day":
-            return exp.Substring(this=column, start=exp.Literal.number(1), length=exp.Literal.number(10))
-        # Times with a zone are compared in UTC, as they are sent.
-        return exp.cast(column, "timestamp") if test.column.type == "datetime" else column
+        return self.dialect.compared(test.column, test.operator, column, test.values[0], self._bound)
+
+    def _on_day(self, test: Test) -> exp.Expr:
+        length = exp.Literal.number(DAY_LENGTH)
+        day = exp.Substring(this=self._key(test.column), start=exp.Literal.number(1), length=length)
+        return self.dialect.comparison(test.operator, day, self._bound(test.values[0]))
 
     def _text_test(self, test: Test) -> exp.Expr:
-        column = self._column(test.column.name)
-        text = column if test.column.type == "text" else exp.cast(column, "text")
+        text = self.dialect.text(test.column, self._column(test.column.name))
         given, negated = str(test.values[0]), test.operator in ("notContains", "notEqual")
         found: exp.Expr
         if test.operator in ("equals", "notEqual"):
             found = exp.EQ(this=exp.Lower(this=text), expression=exp.Lower(this=self._bound(given)))
         else:
             found = self._like(text, given, test.operator)
-        return exp.or_(exp.Is(this=column.copy(), expression=exp.Null()), exp.not_(found)) if negated else found
+        if not negated:
+            return found
+        return _any([exp.Is(this=self._key(test.column), expression=exp.Null()), exp.not_(found, copy=False)])
 
     def _like(self, text: exp.Expr, given: str, operator: str) -> exp.Expr:
         before, after = "" if operator == "startsWith" else "%", "" if operator == "endsWith" else "%"
@@ -181,7 +242,10 @@ class PageSql:
         pattern = exp.Lower(this=self._bound(f"{before}{plain}{after}"))
         found = exp.Like(this=exp.Lower(this=text), expression=pattern)
         # Escapes keep DuckDB from the fast ways of searching.
-        return found if plain == given else exp.Escape(this=found, expression=exp.Literal.string("!"))
+        return found if plain == given else exp.Escape(this=found, expression=_string("!"))
+
+    def _key(self, column: FrameColumn) -> exp.Expr:
+        return self.dialect.key(column, self._column(column.name))
 
     def _column(self, name: str) -> exp.Column:
         return exp.column(name, table=_INNER, quoted=True)
@@ -192,7 +256,15 @@ class PageSql:
     def _bound(self, value: Any) -> exp.Expr:
         name = f"{self._prefix}{len(self.values)}"
         self.values[name] = value
-        return exp.var(self.write(name))
+        return exp.var(self.dialect.placeholder(name))
+
+
+def _any(parts: Sequence[exp.Expr]) -> exp.Expr:
+    return exp.or_(*parts, copy=False) if parts else exp.false()
+
+
+def _string(text: str) -> exp.Literal:
+    return exp.Literal.string(text)
 
 
 def _count() -> exp.Expr:

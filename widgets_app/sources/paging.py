@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import reprlib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,8 @@ ORDER_OPERATORS: Mapping[str, str] = {
 }  # fmt: skip
 # A column of text may hold dates in ISO form; their first characters order as the days do.
 DAY_LENGTH = len("2024-01-02")
-INTEGER_LIMIT = 2**127 - 1  # what the largest integer type holds
+INTEGER_LIMIT = 2**127 - 1  # larger integers are compared as floating numbers
+_NANOSECONDS = re.compile(r"\.[0-9]{7}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +114,17 @@ class Test:
     """A condition that a source can check: `text` ignores case, `day` takes the first characters of a text.
 
     Operators of `text` are those of Condition; of the others eq, ne, gt, ge, lt, le, blank, notBlank, and in, for
-    which None stands for a missing value.
+    which None stands for a missing value, and text for a date or a time as it is shown.
     """
 
     column: FrameColumn
     how: Literal["text", "value", "day"]
     operator: str
     values: tuple[Any, ...] = ()
+
+    def is_as_shown(self, value: Any) -> bool:
+        """Say whether a value stands for what is shown rather than for itself."""
+        return isinstance(value, str) and self.column.type in ("date", "datetime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +294,17 @@ def _typed_all(column: FrameColumn, values: Sequence[Cell]) -> tuple[Cell, ...]:
 def _possible(column: FrameColumn, values: Sequence[Cell]) -> Iterator[Cell]:
     for value in values:
         one = typed(value, column)
-        if value is None or one is not None:
+        if isinstance(value, str) and _is_beyond(value, one, column):
+            yield value
+        elif value is None or one is not None:
             yield one
+
+
+def _is_beyond(text: str, found: Cell, column: FrameColumn) -> bool:
+    """Say whether a text may be a date or a time that Python doesn't have: of other years, or nanoseconds."""
+    if column.type == "datetime":
+        return found is None or _NANOSECONDS.search(text) is not None
+    return column.type == "date" and found is None
 
 
 def _number(value: Any) -> int | float:
@@ -298,9 +313,9 @@ def _number(value: Any) -> int | float:
     if isinstance(value, str):
         digits = value.strip()
         value = int(digits) if digits.lstrip("+-").isdecimal() and len(digits) < 50 else float(digits)
-    if not math.isfinite(value) or (isinstance(value, int) and abs(value) > INTEGER_LIMIT):
+    found: int | float = float(value) if isinstance(value, int) and abs(value) > INTEGER_LIMIT else value
+    if not math.isfinite(found):
         raise ValueError
-    found: int | float = value
     return found
 
 

@@ -1,0 +1,137 @@
+"""Results in memory as tables of a DuckDB, so that pages of them are made as pages of files are."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import duckdb
+import orjson
+
+from widgets_app.sources import folder
+from widgets_app.sources.files import FilesQuery
+from widgets_app.sources.frame import ColumnType, Frame
+from widgets_app.sources.json_sql import identifier
+
+TABLE = "rows"
+# What an engine takes besides its rows, and how much more room a table takes than the JSON it is made of.
+ENGINE_BYTES = 8 * 1024 * 1024
+BYTES_PER_BYTE = 2
+
+_KINDS: Mapping[ColumnType, str] = {
+    "text": "varchar",
+    "number": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "datetime": "timestamptz",
+    "object": "json",
+}
+# Narrower types, for columns with only such texts.
+_NARROWER: Mapping[ColumnType, Mapping[str, str]] = {
+    "number": {"bigint": "-?[0-9]{1,18}", "hugeint": "-?[0-9]{1,38}"},
+    "datetime": {"timestamp": "[^T]*(T[^Z+-]*)?"},
+}
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The rows as a table of a DuckDB that can reach nothing else."""
+
+    number: int
+    connection: duckdb.DuckDBPyConnection
+
+    def missing(self, table: str) -> str:
+        """Return why there is no such table."""
+        return f'There is no table "{table}".'
+
+    def shortened(self, text: str) -> str:
+        """Return an error's text as people may see it."""
+        return text
+
+
+class Held:
+    """Rows that stay as they are: loaded when first asked for, and by one thread only. Thread-safe."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._opening = threading.Lock()
+        self._opened: Loaded | None = None
+
+    def fingerprint(self) -> str:
+        """Return the same text at all times."""
+        return ""
+
+    def opened(self) -> Loaded:
+        """Return the rows."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = Loaded(next(_numbers), _table(self._frame))
+            return self._opened
+
+    def drop(self, opened: Loaded) -> None:
+        """Have the rows loaded anew."""
+        if self._opened is opened:
+            self._opened = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRows:
+    """A result that pages are made of, with what it weighs when it is kept."""
+
+    frame: Frame
+    query: FilesQuery
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return ENGINE_BYTES + BYTES_PER_BYTE * self.frame.size
+
+
+def held(frame: Frame, source: str) -> HeldRows:
+    """Return a result ready to be paged; the rows are loaded with the first page."""
+    return HeldRows(frame, FilesQuery(source, Held(frame), f"select * from {TABLE}"))  # noqa: S608  our own name
+
+
+def _table(frame: Frame) -> duckdb.DuckDBPyConnection:
+    connection = folder.scratch()
+    connection.execute("set enable_external_access = false")
+    # So few rows are never shared between threads.
+    connection.execute("set threads = 1")
+    rows = frame.rows()
+    # Column by column, as names may be anything.
+    columns = [orjson.dumps([row[column.name] for row in rows]).decode() for column in frame.columns]
+    texts = ", ".join(f"unnest(from_json(?, '[\"varchar\"]')) as c{n}" for n in range(len(columns)))
+    connection.execute(f"create temp table texts as select {texts or 'null as c0 limit 0'}", columns)
+    casts = ", ".join(_cast(connection, frame)) or "c0"
+    connection.execute(f"create table {TABLE} as select {casts} from texts")  # noqa: S608  names are quoted
+    connection.execute("drop table texts")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+def _cast(connection: duckdb.DuckDBPyConnection, frame: Frame) -> Iterator[str]:
+    names = _distinct(column.name for column in frame.columns)
+    for number, (column, name) in enumerate(zip(frame.columns, names, strict=True)):
+        kind = _narrower(connection, f"c{number}", column.type) or _KINDS[column.type]
+        yield f"try_cast(c{number} as {kind}) as {identifier(name)}"
+
+
+def _narrower(connection: duckdb.DuckDBPyConnection, column: str, kind: ColumnType) -> str | None:
+    for name, pattern in _NARROWER.get(kind, {}).items():
+        statement = f"select coalesce(bool_and(regexp_full_match({column}, ?)), true) from texts"  # noqa: S608  our own
+        if connection.execute(statement, [pattern]).fetchone() == (True,):
+            return name
+    return None
+
+
+def _distinct(names: Iterable[str]) -> Iterator[str]:
+    """Give names that DuckDB tells apart, as it does itself for the columns of a query."""
+    taken: set[str] = set()
+    for name in names:
+        tries = (f"{name or 'column'}{end}" for end in itertools.chain([""], map("_{}".format, itertools.count(1))))
+        free = next(each for each in tries if each.lower() not in taken)
+        taken.add(free.lower())
+        yield free
