@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ from django.conf import settings
 from django.test import Client
 
 from tests.conftest import Define, refresh
-from widgets_app import serving
+from widgets_app import catalog, serving
+from widgets_app.authentication import ANYONE
+from widgets_app.catalog import DataRoute
+from widgets_app.errors import SourceTimeout
 from widgets_app.functions import data_function
 from widgets_app.models import Source
 from widgets_app.parameters import grid
@@ -27,6 +32,7 @@ dana,VNT,,,2026-03-05 10:00:00,
 "100%_Echo",RIX,LV,8.2,,true
 """
 Rows = list[dict[str, Any]]
+_calls = itertools.count()
 
 
 @data_function("test_ships")
@@ -267,6 +273,95 @@ def test_a_page_is_capped_and_says_so(
     last = caller.post("/prices", {"startRow": 2, "endRow": 50}, content_type="application/json")
     assert (len(last.json()["rowData"]), last.json()["rowCount"]) == (1, 3)
     assert "X-Truncated" not in last
+
+
+def test_the_row_limit_of_the_query_leaves_no_hole_in_a_page(
+    caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    define_query(text="select range as n from range(3000)", rows=1000)
+    define_widget(type="ssrm_table", query="prices")
+    answer = caller.post("/prices", {"startRow": 0, "endRow": 2500}, content_type="application/json")
+    assert [row["n"] for row in answer.json()["rowData"]] == list(range(2500))
+    assert answer.json()["rowCount"] == 3000
+    assert "X-Truncated" not in answer
+    assert len(caller.get("/prices").json()) == 1000
+
+
+def test_a_page_too_large_to_send_whole_is_refused_rather_than_cut(
+    caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    define_query(text="select repeat('x', 100000) as t from range(1000)")
+    define_widget(type="ssrm_table", query="prices")
+    answer = caller.post("/prices", {"startRow": 0, "endRow": 1000}, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "1,000 rows take more than 64 MB. Ask for fewer rows at a time."
+    assert caller.post("/prices", {"startRow": 0, "endRow": 9}, content_type="application/json").status_code == 200
+
+
+@data_function("test_numbers")
+def numbers() -> Rows:
+    """Return other rows with each call."""
+    first = next(_calls)
+    return [{"call": first, "n": n} for n in range(5 + first)]
+
+
+@pytest.fixture
+def post_numbers(caller: Client, define_query: Define, define_widget: Define) -> Any:
+    """Ask for a page of the numbers; keyword arguments of the query come first."""
+    Source.objects.create(name="code", kind="python", slots=1)
+
+    def ask(body: Any, **query: Any) -> Any:
+        if query:
+            define_query("numbers", "test_numbers", source="code", **query)
+            define_widget("numbers", type="ssrm_table", query="numbers")
+        return caller.post("/numbers", body, content_type="application/json")
+
+    return ask
+
+
+def test_pages_of_rows_in_memory_are_made_of_the_result_that_is_kept(post_numbers: Any) -> None:
+    first = post_numbers({"startRow": 0, "endRow": 2}, cache_seconds=60).json()
+    second = post_numbers({"startRow": 2, "endRow": 4}).json()
+    assert {row["call"] for row in first["rowData"] + second["rowData"]} == {first["rowData"][0]["call"]}
+    assert [row["n"] for row in first["rowData"] + second["rowData"]] == [0, 1, 2, 3]
+
+
+def test_pages_of_rows_in_memory_that_are_not_kept_are_of_the_newest(post_numbers: Any) -> None:
+    first = post_numbers({"startRow": 0, "endRow": 2}, cache_seconds=0).json()
+    second = post_numbers({"startRow": 0, "endRow": 2}).json()
+    assert second["rowData"][0]["call"] == first["rowData"][0]["call"] + 1
+    assert second["rowCount"] == first["rowCount"] + 1
+
+
+def test_pages_of_rows_that_a_limit_cut_say_so(post_numbers: Any) -> None:
+    answer = post_numbers({"startRow": 0, "endRow": 9}, rows=3)
+    assert (len(answer.json()["rowData"]), answer.json()["rowCount"]) == (3, 3)
+    assert answer["X-Truncated"] == "3 rows"
+
+
+def test_a_page_of_rows_in_memory_takes_a_slot_of_its_source(post_numbers: Any) -> None:
+    assert post_numbers({"startRow": 0, "endRow": 2}, cache_seconds=60).status_code == 200
+    route = catalog.current().find("numbers", frozenset())
+    assert isinstance(route, DataRoute)
+    assert route.query is not None
+    assert route.query.source is not None
+    slots = route.query.source.slots
+    assert slots.take()
+    try:
+        assert post_numbers({"startRow": 2, "endRow": 4}).status_code == 503
+    finally:
+        slots.release()
+    assert post_numbers({"startRow": 2, "endRow": 4}).status_code == 200
+
+
+def test_all_work_of_one_request_has_one_deadline(define_query: Define) -> None:
+    define_query(seconds=1)
+    read = serving.reading(catalog.current().queries["prices"], {}, ANYONE, 0)
+    read.limited(lambda: time.sleep(0.6))
+    started = time.monotonic()
+    with pytest.raises(SourceTimeout, match=r"took longer than 1 s"):
+        read.limited(lambda: time.sleep(0.8))
+    assert time.monotonic() - started < 0.7
 
 
 def test_the_parameters_of_the_widget_stand_beside_the_range(

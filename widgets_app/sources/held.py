@@ -28,10 +28,11 @@ _KINDS: Mapping[ColumnType, str] = {
     "datetime": "timestamptz",
     "object": "json",
 }
-# Narrower types, for columns with only such texts.
+# Narrower types, and what all texts of a column must be for them.
+_WHOLE = "try_cast({0} as {1})::varchar = {0}"
 _NARROWER: Mapping[ColumnType, Mapping[str, str]] = {
-    "number": {"bigint": "-?[0-9]{1,18}", "hugeint": "-?[0-9]{1,38}"},
-    "datetime": {"timestamp": "[^T]*(T[^Z+-]*)?"},
+    "number": {"bigint": _WHOLE, "hugeint": _WHOLE},
+    "datetime": {"timestamp": "not regexp_full_match({0}, '.*T.*[Z+-].*')"},
 }
 _numbers = itertools.count(1)
 
@@ -120,9 +121,9 @@ def _cast(connection: duckdb.DuckDBPyConnection, frame: Frame) -> Iterator[str]:
 
 
 def _narrower(connection: duckdb.DuckDBPyConnection, column: str, kind: ColumnType) -> str | None:
-    for name, pattern in _NARROWER.get(kind, {}).items():
-        statement = f"select coalesce(bool_and(regexp_full_match({column}, ?)), true) from texts"  # noqa: S608  our own
-        if connection.execute(statement, [pattern]).fetchone() == (True,):
+    for name, condition in _NARROWER.get(kind, {}).items():
+        others = f"select 1 from texts where {column} is not null and ({condition.format(column, name)}) is not true"  # noqa: S608
+        if connection.execute(f"{others} limit 1").fetchone() is None:
             return name
     return None
 
