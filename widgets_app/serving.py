@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ NO_SOURCE = 'The widget "{id}" has no data source yet. Choose a query or an upst
 NO_SHAPE = 'Widgets of the type "{type}" get no data from queries yet. Choose another type, or an upstream.'
 
 
+_holding = threading.Lock()
 _held_rows: cache.BoundedStore[HeldRows] = cache.BoundedStore(HELD_MB * cache.MB)
 
 
@@ -266,13 +268,13 @@ def _page(read: Read, ask: PageAsk) -> tuple[Frame, int]:
 def _held(read: Read) -> HeldRows:
     """Return the whole result, for sources that make no pages themselves, in a form that pages are made of."""
     frame = fetch(read)
-    kept = _held_rows.get(read.key)
-    if kept is not None and kept.frame.made_at == frame.made_at:
-        return kept
-    made = held(frame, read.query.name)
-    if read.seconds > 0:
-        _held_rows.put(read.key, made, made.size)
-    return made
+    with _holding:
+        rows = _held_rows.get(read.key)
+        if rows is None or rows.frame.made_at != frame.made_at:
+            rows = held(frame, read.query.name)
+            if read.seconds > 0:
+                _held_rows.put(read.key, rows, rows.size)
+        return rows
 
 
 def _made(read: Read, paged: PagedQuery, values: Mapping[str, Any], ask: PageAsk) -> tuple[Frame, int]:

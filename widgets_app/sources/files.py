@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -73,7 +74,7 @@ class FilesQuery(PagedQuery):
         # Inside brackets a statement that changes data can't stand, not even in a WITH.
         self._wrapped = f"select * from (\n{self._sql}\n) as q"  # noqa: S608  an author's text, checked below
         self._plan: CompiledPlan | None = None
-        self._columns: dict[tuple[int, str], KnownColumns] = {}
+        self._columns: dict[tuple[int, bytes], KnownColumns] = {}
         # Values are bound, so that the statements around this one come again and again.
         self._around = lru_cache(KEPT_PAGES)(partial(FilesQuery, source, watched, names=names))
 
@@ -121,13 +122,13 @@ class FilesQuery(PagedQuery):
         with self._cursor(call) as (opened, cursor):
             known = self._known(opened, cursor, values)
             level = level_of(ask, columns_of(known.names, known.kinds))
-            if level.group is None:
-                known.look(cursor, self._sql, (column.name for column, _ in level.sorts), _bound(values))
+            if level.sorts and level.group is None:
+                known.look(cursor, self._sql, _bound(values))
         return PageSql(self._sql, level, known.dialect, self.placeholders)
 
     def _known(self, opened: Tables, cursor: Cursor, values: Mapping[str, Any]) -> KnownColumns:
         """Return the columns; their types may depend on the values of placeholders."""
-        key = (opened.number, repr(values))
+        key = (opened.number, hashlib.blake2b(repr(values).encode(errors="replace"), digest_size=20).digest())
         if (known := self._columns.get(key)) is None:
             if len(self._columns) >= KEPT_PAGES:
                 self._columns.clear()

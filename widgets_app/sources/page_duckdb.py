@@ -105,28 +105,27 @@ class DuckDb(Dialect):
 
 @dataclass(frozen=True, slots=True)
 class KnownColumns:
-    """The columns of a result; `looked_at` says which are known to hold only what pages show, and which are not."""
+    """The columns of a result; `finite` says which are known to hold only what pages show, and which are not."""
 
     names: tuple[str, ...]
     kinds: tuple[DuckDBPyType, ...]
-    looked_at: dict[str, bool] = field(default_factory=dict)
+    finite: dict[str, bool] = field(default_factory=dict)
 
     @property
     def dialect(self) -> DuckDb:
         """DuckDB, for these columns."""
-        finite = {name for name, only in self.looked_at.items() if only}
+        finite = {name for name, only in self.finite.items() if only}
         return DuckDb(dict(zip(self.names, self.kinds, strict=True)), finite)
 
-    def look(self, cursor: Cursor, sql: str, names: Iterable[str], values: Values) -> None:
-        """Look at columns that rows of a statement shall be sorted by.
+    def look(self, cursor: Cursor, sql: str, values: Values) -> None:
+        """Look once at what the columns of a statement hold, before its rows are sorted.
 
         DuckDB knows the ends of a stored column without reading it, and sorts it ten times faster than an expression.
         """
-        kinds = dict(zip(self.names, self.kinds, strict=True))
-        new = [name for name in names if name not in self.looked_at and kinds[name].id in _UNBOUNDED]
-        if new:
-            found = cursor.execute(_finiteness(sql, new), values).fetchone() or ()
-            self.looked_at.update(zip(new, found, strict=True))
+        names = [name for name, kind in zip(self.names, self.kinds, strict=True) if kind.id in _UNBOUNDED]
+        if names and not self.finite:
+            found = cursor.execute(_finiteness(sql, names), values).fetchone() or ()
+            self.finite.update(zip(names, found, strict=True))
 
 
 def _finiteness(sql: str, names: Iterable[str]) -> str:
