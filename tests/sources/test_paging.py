@@ -185,7 +185,7 @@ def is_settled(ask: PageAsk) -> bool:
 
 
 @given(ASKS.filter(is_settled))
-@hypothesis_settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_page_is_what_plain_python_makes_of_all_rows(table: tuple[PagedQuery, Frame], ask: PageAsk):
     query, whole = table
     expected, total = plain_pages.page(whole, ask)
@@ -223,7 +223,7 @@ IN_MEMORY = held(in_memory(), "code").query
 
 
 @given(ASKS.filter(is_settled))
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 def test_any_page_of_rows_in_memory_is_what_plain_python_makes_of_them(ask: PageAsk):
     expected, total = plain_pages.page(IN_MEMORY.run({}, Limits(), Call()), ask)
     assert same(pages(IN_MEMORY, ask), expected)
