@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from widgets_app.errors import BadRequest, Busy
 from widgets_app.models import CollectionRow, Source
+from widgets_app.models.collection import CollectionRowQuerySet
 from widgets_app.parameters.types import TEXT_LIMIT, as_text, number, shown, storable_text
 from widgets_app.sources.collection import RETRY_SECONDS, CollectionOptions
 
@@ -93,13 +94,13 @@ class Collection:
         return rows
 
     @property
-    def _rows(self) -> QuerySet[CollectionRow]:
+    def _rows(self) -> CollectionRowQuerySet:
         return CollectionRow.objects.filter(source=self.source)
 
     def _same(self, data: Data) -> list[CollectionRow]:
         """Return the rows with the same key, none where there are no key columns."""
         key = self._key(data)
-        return [row for row in self._rows if _has(row, key)] if key else []
+        return [row for row in self._rows.maybe_having(key) if _has(row, key)] if key else []
 
     def _key(self, data: Data) -> Data:
         if missing := [name for name in self.options.key if data.get(name) is None]:

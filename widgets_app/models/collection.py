@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import ExpressionWrapper, F, Q
 
-from widgets_app.models.fields import JSONTextField
+from widgets_app.models.fields import JSONTextField, dump
 from widgets_app.models.ordering import Ordered
 from widgets_app.models.parameter import Parameter
 from widgets_app.models.source import Source
+
+
+class CollectionRowQuerySet(models.QuerySet["CollectionRow"]):
+    """Rows of collections."""
+
+    def with_text(self) -> Any:
+        """Add `text`: the data as it is stored, JSON that nobody has parsed."""
+        return self.annotate(text=ExpressionWrapper(F("data"), output_field=models.TextField()))
+
+    def maybe_having(self, wanted: Mapping[str, Any]) -> Any:
+        """Leave out rows that don't have the texts among these values anywhere; the others are to be looked at."""
+        rows = self.with_text()
+        for value in wanted.values():
+            if isinstance(value, str):
+                rows = rows.filter(text__contains=dump(value))
+        return rows
 
 
 class CollectionRow(models.Model):
@@ -25,6 +44,8 @@ class CollectionRow(models.Model):
         default="",
         help_text="Name of the key that sent it, or of who entered it in the admin.",
     )
+
+    objects = CollectionRowQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import duckdb
 import orjson
@@ -125,35 +125,53 @@ class OpenRows:
 
 
 class Rows:
-    """The rows of one collection: loaded when asked for after a change, and by one thread only. Thread-safe."""
+    """The rows of one collection: read after a change, and made a table where they are asked for. Thread-safe."""
 
     def __init__(self, source: str, types: Mapping[str, ColumnType]) -> None:
         self._source = source
         self._types = types
         self._opening = threading.Lock()
+        self._read: tuple[int, bytes] | None = None
         self._opened: OpenRows | None = None
         self._pk = 0
 
     def fingerprint(self) -> str:
-        """Ask for the number that every change moves, and load the rows if it has moved."""
+        """Ask for the number that every change moves, and read the rows if it has moved."""
         try:
             revision = self._revision()
-            if self._opened is None or self._opened.revision != revision:
-                self._load(revision)
+            if self._newest() < revision:
+                read = _rows_as_json(self._pk)
+                with self._opening:
+                    # Another thread may have read newer ones meanwhile.
+                    if self._newest() < revision:
+                        self._read = revision, read
         except (DatabaseError, InterfaceError) as error:
             raise Busy("The rows can't be read now. Try again in a moment.", retry_after=RETRY_SECONDS) from error
         return str(revision)
 
     def opened(self) -> OpenRows:
-        """Return the rows of the last look; needs no database but for the first time."""
-        while (opened := self._opened) is None:
+        """Return the rows of the last look as a table; needs no database but for the first time."""
+        if self._newest() < 0:
             self.fingerprint()
-        return opened
+        with self._opening:
+            if self._read is not None:
+                revision, rows = self._read
+                self._opened = OpenRows(next(_numbers), revision, _table(rows, self._types))
+                self._read = None
+            assert self._opened is not None  # noqa: S101  the rows were read above, or before
+            return self._opened
 
     def drop(self, opened: OpenRows) -> None:
         """Have the rows loaded anew."""
-        if self._opened is opened:
-            self._opened = None
+        with self._opening:
+            if self._opened is opened:
+                self._opened = None
+
+    def _newest(self) -> int:
+        """Return the revision of the rows that are here, as a table or not yet; -1 without any."""
+        if (read := self._read) is not None:
+            return read[0]
+        return -1 if (opened := self._opened) is None else opened.revision
 
     def _revision(self) -> int:
         if not self._pk:
@@ -161,37 +179,40 @@ class Rows:
         found = Revision.objects.filter(name=f"{Revision.ROWS}_{self._pk}").values_list("number", flat=True).first()
         return found or 0
 
-    def _load(self, revision: int) -> None:
-        with self._opening:
-            # Another thread may have loaded them meanwhile, or newer ones.
-            if self._opened is None or self._opened.revision < revision:
-                rows = CollectionRow.objects.filter(source_id=self._pk)
-                self._opened = OpenRows(next(_numbers), revision, _table(rows, self._types))
+
+def _rows_as_json(source: int) -> bytes:
+    """Return the rows as a JSON array. Their values are put in as they are stored: who asks waits for this."""
+    rows = CollectionRow.objects.with_text().filter(source_id=source)
+    return orjson.dumps(
+        [
+            {
+                "values": orjson.Fragment(text),
+                "row_id": pk,
+                "created_at": created,
+                "updated_at": updated,
+                "created_by": by,
+            }
+            for pk, text, created, updated, by in rows.values_list(
+                "pk", "text", "created_at", "updated_at", "created_by"
+            )
+        ]
+    )
 
 
-def _table(rows: Iterable[CollectionRow], types: Mapping[str, ColumnType]) -> duckdb.DuckDBPyConnection:
-    columns = {**{name: TYPES[kind] for name, kind in types.items()}, **KEPT}
+def _table(rows: bytes, types: Mapping[str, ColumnType]) -> duckdb.DuckDBPyConnection:
+    values = {name: TYPES[kind] for name, kind in types.items()}
     connection = folder.scratch()
     connection.execute("set enable_external_access = false")
-    names = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
+    names = ", ".join(f"{identifier(name)} {kind}" for name, kind in {**values, **KEPT}.items())
     connection.execute(f"create table {TABLE} ({names})")
+    found = ", ".join([*(f'item."values".{identifier(name)}' for name in values), *(f"item.{name}" for name in KEPT)])
     # What doesn't suit a column that has another type by now becomes null.
     connection.execute(
-        f"insert into {TABLE} select unnest(item) from (select unnest(from_json(?::json, ?)) as item)",  # noqa: S608
-        [orjson.dumps([_object(row, types) for row in rows]).decode(), orjson.dumps([columns]).decode()],
+        f"insert into {TABLE} select {found} from (select unnest(from_json(?::json, ?)) as item)",  # noqa: S608
+        [rows.decode(), orjson.dumps([{"values": values, **KEPT}]).decode()],
     )
     connection.execute("set lock_configuration = true")
     return connection
-
-
-def _object(row: CollectionRow, types: Mapping[str, ColumnType]) -> dict[str, Any]:
-    return {
-        **{name: row.data.get(name) for name in types},
-        "row_id": row.pk,
-        "created_at": row.created_at.isoformat(),
-        "updated_at": row.updated_at.isoformat(),
-        "created_by": row.created_by,
-    }
 
 
 class CollectionQuery(FilesQuery):
