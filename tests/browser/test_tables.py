@@ -64,6 +64,7 @@ def test_colour_rules_are_added_picked_and_removed(page: Any) -> None:
     press(page, "Save draft")
     page.wait_for_selector("text=is saved")
     tab(page, "Rendering")
+    page.locator(".wb-rule:visible").first.wait_for()
     assert page.input_value("[name=color_rules-0-color]") == "#ff8800"
     assert page.locator(".wb-rule:visible").count() == 1
 

@@ -175,12 +175,11 @@ def _series_name(name: str, part: str, columns: Columns) -> str:
 
 
 def _numeric(frame: Frame, taken: Iterable[str], *, least: int = 1) -> list[str]:
-    """Return the columns of numbers; where they are too few, those with nothing in them too: numbers may come."""
+    """Return the columns of numbers; where they are too few, those with nothing in any row too: numbers may come."""
     free = [column for column in frame.columns if column.name not in taken]
     numbers = [column.name for column in free if column.type == "number"]
-    if len(numbers) >= least:
+    if len(numbers) >= least or not (rows := frame.rows()):
         return numbers
-    rows = frame.rows()
     return numbers + [
         column.name for column in free if column.name not in numbers and all(row[column.name] is None for row in rows)
     ]
