@@ -30,6 +30,9 @@ MAX_REDIRECTS = 3
 KEPT_SECONDS = 4.0
 KEPT_CONNECTIONS = 32
 
+# How much of an answer is kept to tell HTTP from something else.
+FIRST_BYTES = 5
+
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 FOLLOWING = frozenset({"GET", "HEAD"})
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -97,6 +100,8 @@ class Line:
     def begin(self) -> None:
         """Forget the attempt before."""
         self.is_new = self.has_received = self.has_ended = False
+        self.alert = ""  # why TLS says that the other side ended the exchange
+        self.first = b""  # the beginning of the answer, by which something else than HTTP is known
 
     def use(self, connection: socket.socket) -> None:
         """Take note of the connection in use, and give its next step the time that is left."""
@@ -155,8 +160,21 @@ class Reply:
         self._response.close()
 
 
-class PrivateHost(SourceFailed):
+class Unreachable(SourceFailed):
+    """A server that can't be asked, or whose answer is none; `code` names the reason, `detail` what TLS says."""
+
+    code = "unreachable"
+
+    def __init__(self, message: str, *, code: str = "", detail: str = "") -> None:
+        super().__init__(message)
+        self.code = code or self.code
+        self.detail = detail
+
+
+class PrivateHost(Unreachable):
     """A host of a private network, which nobody has named as one that may be asked."""
+
+    code = "private"
 
 
 class Outbound:
@@ -165,9 +183,9 @@ class Outbound:
     Hosts in the own network are reached only if `private_hosts` names them as the URL does.
     """
 
-    def __init__(self, private_hosts: Collection[str] = ()) -> None:
+    def __init__(self, private_hosts: Collection[str] = (), *, tls: ssl.SSLContext | None = None) -> None:
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=_tls(),
+            ssl_context=tls or _tls(),
             # Who sends holds a slot, so slots are what bounds connections.
             max_connections=None,
             max_keepalive_connections=KEPT_CONNECTIONS,
@@ -187,14 +205,15 @@ class Outbound:
         """
         first = outgoing.address.host
         for _ in range(redirects + 1):
-            reply = self._exchange(outgoing, line)
+            reply = self.exchange(outgoing, line)
             if reply.status not in REDIRECTS or not reply.header("location"):
                 return reply
             reply.close()
             outgoing = _redirected(outgoing, reply)
         raise SourceFailed(f'"{first}" redirects more than {redirects} times. Use the address that it leads to.')
 
-    def _exchange(self, outgoing: Outgoing, line: Line) -> Reply:
+    def exchange(self, outgoing: Outgoing, line: Line) -> Reply:
+        """Send a request once, as `send` does, but return a redirect as it comes."""
         addresses.check_listed(outgoing.address.host)
         repeatable = outgoing.method in IDEMPOTENT and outgoing.body is None
         while True:
@@ -235,7 +254,7 @@ def fetch(
     try:
         reply, pieces = run_streamed(Slots("fetch", 1), work, deadline=line.deadline, call=call, what=what)
         with closing(pieces):
-            content = b"".join(_decoded(pieces, reply, limit))
+            content = b"".join(decoded(pieces, reply, limit))
     finally:
         # Closing a connection does not wake a thread that reads from it; cutting it does.
         line.cut()
@@ -258,9 +277,9 @@ def check_headers(headers: Mapping[str, str]) -> None:
         seen.add(name.lower())
 
 
-def too_large(host: str, limit: int, advice: str) -> SourceFailed:
+def too_large(host: str, limit: int, advice: str) -> Unreachable:
     """Return the error of an answer that is larger than it may be."""
-    return SourceFailed(f'"{host}" sends more than {limit / 1024**2:.3g} MB. {advice}')
+    return Unreachable(f'"{host}" sends more than {limit / 1024**2:.3g} MB. {advice}', code="too-large")
 
 
 def bounded(pieces: Pieces, host: str, limit: int, advice: str) -> Generator[bytes]:
@@ -303,18 +322,21 @@ def _redirected(outgoing: Outgoing, reply: Reply) -> Outgoing:
 
 def _broken(line: Line, host: str) -> SourceFailed:
     if line.has_ended or not line.has_received:
-        return SourceFailed(f'"{host}" closed the connection before its answer was complete. Look into its log.')
-    return SourceFailed(f'"{host}" sent something that is not HTTP. Check scheme and port of its address.')
+        message = f'"{host}" closed the connection before its answer was complete. Look into its log.'
+        return Unreachable(message, code="closed", detail=line.alert)
+    message = f'"{host}" sent something that is not HTTP. Check scheme and port of its address.'
+    return Unreachable(message, code="not-http")
 
 
-def _decoded(pieces: Pieces, reply: Reply, limit: int) -> Generator[bytes]:
+def decoded(pieces: Pieces, reply: Reply, limit: int) -> Generator[bytes]:
     """Return the content in the clear. Neither what comes in nor what goes out exceeds the limit."""
     host, encoding = reply.address.host, reply.header("content-encoding").strip().lower()
     received = bounded(pieces, host, limit, TOO_MUCH)
     if encoding in ("", "identity"):
         return received
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise SourceFailed(f'"{host}" sent an encoding that wasn\'t asked for. Have it send gzip, or no encoding.')
+        message = f'"{host}" sent an encoding that wasn\'t asked for. Have it send gzip, or no encoding.'
+        raise Unreachable(message, code="encoding")
     return bounded(_inflated(received, host, limit), host, limit, TOO_MUCH)
 
 
@@ -329,9 +351,11 @@ def _inflated(pieces: Pieces, host: str, step: int) -> Generator[bytes]:
                 yield decoder.decompress(piece, step + 1)
                 piece = decoder.unconsumed_tail or decoder.unused_data
     except zlib.error:
-        raise SourceFailed(f'"{host}" sent damaged data: it says gzip but isn\'t. Look into its log.') from None
+        message = f'"{host}" sent damaged data: it says gzip but isn\'t. Look into its log.'
+        raise Unreachable(message, code="encoding") from None
     if not decoder.eof:
-        raise SourceFailed(f'"{host}" sent compressed data that breaks off. Look into its log.')
+        message = f'"{host}" sent compressed data that breaks off. Look into its log.'
+        raise Unreachable(message, code="encoding")
 
 
 @cache
@@ -374,7 +398,7 @@ class _Network(httpcore2.NetworkBackend):
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise SourceFailed(f'The host "{host}" is unknown. Check the address.') from None
+            raise Unreachable(f'The host "{host}" is unknown. Check the address.', code="unknown-host") from None
         usable = [
             (family, place)
             for family, _, _, _, place in found
@@ -391,9 +415,10 @@ def _unreachable(host: str, port: int, fault: OSError | None, line: Line) -> Exc
     if isinstance(fault, TimeoutError):
         return line.deadline.exceeded()
     if isinstance(fault, ConnectionRefusedError):
-        return SourceFailed(f'"{host}" refuses connections on port {port}. Check the port, and that it is running.')
+        message = f'"{host}" refuses connections on port {port}. Check the port, and that it is running.'
+        return Unreachable(message, code="refused")
     reason = (fault.strerror if fault else None) or "no connection"
-    return SourceFailed(f'"{host}" can\'t be reached on port {port}: {reason}. Check the address and the network.')
+    return Unreachable(f'"{host}" can\'t be reached on port {port}: {reason}. Check the address and the network.')
 
 
 class _Stream(httpcore2.NetworkStream):
@@ -412,8 +437,10 @@ class _Stream(httpcore2.NetworkStream):
             raise line.deadline.exceeded() from None
         except OSError as error:
             line.has_ended = True
+            line.alert = getattr(error, "reason", None) or ""
             raise httpcore2.ReadError from error
         line.has_received |= bool(received)
+        line.first += received[: FIRST_BYTES - len(line.first)]
         line.has_ended |= not received
         return received
 
@@ -469,9 +496,9 @@ def _untrusted(error: BaseException, host: str, line: Line) -> BaseException:
         return line.deadline.exceeded()
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = error.verify_message.rstrip(".")
-        return SourceFailed(
-            f'The certificate of "{host}" is not trusted: {reason}. Have it replaced, or its issuer known.'
-        )
+        message = f'The certificate of "{host}" is not trusted: {reason}. Have it replaced, or its issuer known.'
+        return Unreachable(message, code="certificate", detail=str(error.verify_code))
     if isinstance(error, OSError):
-        return SourceFailed(f'"{host}" could not agree on TLS. Check that its address starts with the right scheme.')
+        message = f'"{host}" could not agree on TLS. Check that its address starts with the right scheme.'
+        return Unreachable(message, code="tls", detail=getattr(error, "reason", None) or "")
     return error
