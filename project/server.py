@@ -39,8 +39,11 @@ def _log_config() -> dict[str, Any]:
     return log_config
 
 
-def configure(app: Any, *, workers: int = 1, access_log: bool = False) -> uvicorn.Config:
-    """Return uvicorn's configuration for an ASGI application or, for several workers, its import path."""
+def configure(app: Any, *, workers: int = 1, access_log: bool = False, tls: Any = None) -> uvicorn.Config:
+    """Return uvicorn's configuration for an ASGI application or, for several workers, its import path.
+
+    `tls` makes the context of HTTPS in each process.
+    """
     return uvicorn.Config(
         app,
         workers=workers,
@@ -52,6 +55,7 @@ def configure(app: Any, *, workers: int = 1, access_log: bool = False) -> uvicor
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_worker_healthcheck=WORKER_SILENCE_SECONDS,
+        ssl_context_factory=tls,
     )
 
 

@@ -25,10 +25,11 @@ except OSError as error:
 VERSION = "0.1.0"
 DEBUG = env.flag("DEBUG", False)
 
-# Where the server listens, and under which address Workspace reaches it.
+# Where the server listens, whether with TLS of its own, and under which address Workspace reaches it.
 HOST = env.text("HOST", "127.0.0.1")
 PORT = int(env.number("PORT", 7779, least=1, most=65535))
-PUBLIC_URL = env.url("PUBLIC_URL", f"http://{'127.0.0.1' if HOST == '0.0.0.0' else HOST}:{PORT}")  # noqa: S104  compared, not bound
+HTTPS = env.flag("HTTPS", False)
+PUBLIC_URL = env.url("PUBLIC_URL", f"http{'s' if HTTPS else ''}://{'127.0.0.1' if HOST == '0.0.0.0' else HOST}:{PORT}")  # noqa: S104  compared, not bound
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [])
 # Addresses of reverse proxies whose X-Forwarded-* headers are believed.
@@ -96,7 +97,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "widgets_app.cors.EchoingCorsMiddleware",
-    "django.middleware.security.SecurityMiddleware",
+    "widgets_app.security.PublicHostSecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -151,6 +152,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 50_000
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
+# For how long browsers refuse plain HTTP to the host of PUBLIC_URL, all its ports included.
+SECURE_HSTS_SECONDS = int(env.number("HSTS_SECONDS", 0, least=0, most=100_000_000))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 
 REST_FRAMEWORK = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,9 +47,16 @@ class Response:
         self.status, self.headers, self.body = response.status, response.headers, response.read()
 
 
-def ask(port: int, path: str = "/", method: str = "GET", body: Any = None, **headers: str) -> Response:
+def connected(port: int, tls: ssl.SSLContext | None = None) -> http.client.HTTPConnection:
+    """Return a connection for requests, with TLS if there is a context for it."""
+    if tls:
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE, context=tls)
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+
+
+def ask(port: int, path: str = "/", method: str = "GET", body: Any = None, tls: Any = None, **headers: str) -> Response:
     """Send one request on a connection of its own; `_` in the names of headers stands for `-`."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection = connected(port, tls)
     try:
         connection.request(method, path, body, {n.replace("_", "-"): v for n, v in headers.items()})
         return Response(connection.getresponse())

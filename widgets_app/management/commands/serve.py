@@ -14,9 +14,10 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from uvicorn.supervisors import Multiprocess
 
+from project import tls
 from project.server import configure, listen
 from widgets_app.errors import one_line
-from widgets_app.management.base import OneLineCommand
+from widgets_app.management.base import OneLineCommand, number_between
 
 # By name: every worker imports it for itself.
 APPLICATION = "project.asgi:application"
@@ -32,15 +33,19 @@ class Command(OneLineCommand):
         parser.add_argument("--host", default=settings.HOST, help="address to listen on (%(default)s)")
         parser.add_argument("--port", type=_port, default=settings.PORT, help="port to listen on (%(default)s)")
         parser.add_argument("--workers", type=_workers, default=1, help="worker processes (%(default)s)")
+        tls.add_arguments(parser)
 
     def handle(self, *args: Any, host: str, port: int, workers: int, **options: Any) -> None:
         """Serve; raises CommandError, in one line, for what would keep the server from working."""
         self._check_database()
-        listener = listen(host, port)
-        name = f"[{host}]" if ":" in host else host
-        self.stdout.write(f"Serving on http://{name}:{port}/ with {workers} worker process(es).")
-        config = configure(APPLICATION, workers=workers)
-        with suppress(KeyboardInterrupt), listener:
+        # Listening first: how to trust a new authority is told once, so nothing may fail between making it and telling.
+        with suppress(KeyboardInterrupt), listen(host, port) as listener:
+            pair = tls.pair_of(host, options)
+            name, scheme = f"[{host}]" if ":" in host else host, "https" if pair else "http"
+            self.stdout.write(f"Serving on {scheme}://{name}:{port}/ with {workers} worker process(es).")
+            if pair:
+                self.stdout.write(tls.about(pair))
+            config = configure(APPLICATION, workers=workers, tls=tls.context_of(pair, host))
             if workers > 1:
                 Multiprocess(config, sockets=[listener]).run()
             else:
@@ -64,18 +69,8 @@ class Command(OneLineCommand):
 
 
 def _port(text: str) -> int:
-    return _number(text, least=1, most=65_535)
+    return number_between(text, 1, 65_535)
 
 
 def _workers(text: str) -> int:
-    return _number(text, least=1, most=256)
-
-
-def _number(text: str, *, least: int, most: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number from {least} to {most}')
-    return number
+    return number_between(text, 1, 256)
