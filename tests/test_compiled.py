@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import Define
 from widgets_app import catalog
-from widgets_app.compiled import Entry, entry_of, query_of
+from widgets_app.compiled import Entry, app_as_served, as_served, entry_of, query_of
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import document
 from widgets_app.services import findings
@@ -115,3 +115,14 @@ def test_any_options_are_compiled_or_become_the_fault_of_their_query(choices: li
     }  # fmt: skip
     query = query_of(1, published, None)
     assert (query.prepared is None) == bool(query.fault)
+
+
+@pytest.mark.parametrize(("imported", "source"), [(False, ["A"]), (True, "A")])
+def test_what_was_made_here_is_served_as_workspace_documents_it(imported: bool, source: Any) -> None:
+    assert as_served({"source": "A"}, upstream=None, imported=imported)["source"] == source
+
+
+def test_apps_that_were_made_here_have_what_some_builds_of_workspace_ask_for() -> None:
+    app = {"name": "A", "prompts": ["Why?"]}
+    assert app_as_served(app, imported=False) == {**app, "allowCustomization": True, "groups": []}
+    assert app_as_served(app, imported=True) == app

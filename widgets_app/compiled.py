@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 STALE_SECONDS = 300.0
 # The longest time for which anything is kept.
 LONGEST_SECONDS = 30 * 24 * 3600.0
+APP_DEFAULTS: Mapping[str, Any] = {"allowCustomization": True, "groups": [], "prompts": []}
 # What a chart asks for below its endpoint: TradingView's Universal Data Feed.
 UDF_TYPES = frozenset({"advanced_charting", "advanced-chart"})
 UDF_CALLS = ("config", "search", "symbols", "symbol_info", "history", "time", "marks", "timescale_marks", "quotes")
@@ -231,11 +232,23 @@ def is_own_page(kind: str | None, upstream: object) -> bool:
 
 
 def as_served(definition: Mapping[str, Any], *, upstream: object, imported: bool) -> Mapping[str, Any]:
-    """Return a definition as clients get it: a page made here has its whole address, as Workspace wants it."""
-    endpoint = definition.get("endpoint")
-    if imported or not is_own_page(effective_type(definition), upstream) or not local_path(endpoint):
+    """Return a definition as clients get it: one that was made here in the form that Workspace documents."""
+    if imported:
         return definition
-    return {**definition, "endpoint": urljoin(f"{settings.PUBLIC_URL}/", str(endpoint).lstrip("/"))}
+    endpoint, source = definition.get("endpoint"), definition.get("source")
+    changed: dict[str, Any] = {}
+    if isinstance(source, str):
+        changed["source"] = [source]
+    # A page has its whole address.
+    if is_own_page(effective_type(definition), upstream) and local_path(endpoint):
+        changed["endpoint"] = urljoin(f"{settings.PUBLIC_URL}/", str(endpoint).lstrip("/"))
+    return {**definition, **changed} if changed else definition
+
+
+def app_as_served(definition: Mapping[str, Any], *, imported: bool) -> Mapping[str, Any]:
+    """Return an app as clients get it: one that was made here has what some builds of Workspace ask of every app."""
+    missing = {} if imported else {key: value for key, value in APP_DEFAULTS.items() if definition.get(key) is None}
+    return {**definition, **missing}
 
 
 def _flat(definition: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -315,7 +328,8 @@ def local_path(endpoint: object) -> str | None:
 
 def app_of(slug: str, text: str, groups: frozenset[str]) -> AppEntry:
     """Compile an app's document. Raises DefinitionError when Workspace would refuse the whole file over it."""
-    definition = document.load(text)["app"]
+    published = document.load(text)
+    definition = app_as_served(published["app"], imported=bool(published.get("imported")))
     if finding := contract.breaks_app(definition):
         raise DefinitionError(f"{finding.message} {finding.fix}")
     return AppEntry(slug, definition, groups)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from widgets_app import catalog
-from widgets_app.compiled import as_served, effective_type, is_own_page, local_path, open_source, options_of
+from widgets_app.compiled import (
+    app_as_served,
+    as_served,
+    effective_type,
+    is_own_page,
+    local_path,
+    open_source,
+    options_of,
+)
 from widgets_app.compiled import prepare as prepared
 from widgets_app.errors import DefinitionError, SourceFailed
 from widgets_app.manifest import contract, document
@@ -47,7 +55,8 @@ def widget_findings(widget: Widget) -> list[Finding]:
 def app_findings(app: App) -> list[Finding]:
     """Return everything that is to be said about an app's draft, errors first."""
     agents = set(Agent.objects.values_list("agent_id", flat=True))
-    return in_order(contract.check_app(app_definition(app), published_definitions(), agents))
+    served = app_as_served(app_definition(app), imported=app.imported)
+    return in_order(contract.check_app(served, published_definitions(), agents))
 
 
 def agent_findings(agent: Agent) -> list[Finding]:
