@@ -123,3 +123,19 @@ def test_the_source_and_the_shape_of_the_architecture_page_can_be_registered(mon
         exec(example, {"__name__": f"example_{number}"})  # noqa: S102  our own page
     assert len(sources_registry.kinds()) == 1
     assert len(shapes_registry.shapes()) == 1
+
+
+def doctor_codes() -> set[str]:
+    """Return the codes that the doctor's own modules name."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "widgets_app" / "doctor").glob("*.py"))
+    told = re.findall(
+        r'\b(?:error|warning|info|_wrong|Said)\(\s*(?:"(?:error|warning|info)",\s*)?"([a-z]+-[a-z-]+|slow|large)"', text
+    )
+    tables = re.findall(r'^    (?:\(?|"[\w-]+": \(?)"([a-z]+(?:-[a-z]+)+)",', text, re.MULTILINE)
+    return {*told, *tables}
+
+
+def test_every_finding_of_the_doctor_is_explained() -> None:
+    named = set(re.findall(r"`([a-z0-9-]+)`", read("troubleshooting.md")))
+    assert len(doctor_codes()) > 100
+    assert not doctor_codes() - named

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -58,13 +59,13 @@ class Command:
         self._reader.join(PATIENCE)
         return code
 
-    def wait_until_it_serves(self, port: int, path: str = "/") -> None:
+    def wait_until_it_serves(self, port: int, path: str = "/", tls: ssl.SSLContext | None = None) -> None:
         """Wait for an answer, whatever it is."""
 
         def answers() -> bool:
             assert self.process.poll() is None, self.output
             try:
-                return bool(ask(port, path).status)
+                return bool(ask(port, path, tls=tls).status)
             except OSError:
                 return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -24,3 +25,22 @@ class OneLineCommand(BaseCommand):
             ) from error
         except (DefinitionError, RequestError, OSError) as error:
             raise CommandError(one_line(str(error))) from error
+
+
+def header_of(text: str) -> tuple[str, str]:
+    """Return the name and the value of a header written as `Name: value`; raises CommandError for anything else."""
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise CommandError("A header is written as 'Name: value'.")
+    return name.strip(), value.strip()
+
+
+def number_between(text: str, least: int, most: int) -> int:
+    """Return a whole number of a command line; raises ArgumentTypeError for anything else."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number from {least} to {most}')
+    return number

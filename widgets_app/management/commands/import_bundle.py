@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from widgets_app import catalog
-from widgets_app.management.base import OneLineCommand
+from widgets_app.management.base import OneLineCommand, header_of
 from widgets_app.manifest.contract import Finding
 from widgets_app.manifest.diff import Change
 from widgets_app.services.bundles import (
@@ -134,19 +134,12 @@ def _options(inputs: Sequence[str], given: dict[str, Any]) -> Options:
     hosts = tuple(dict.fromkeys(host for text in (upstream, *inputs) if (host := host_of(text))))
     return Options(
         upstream=upstream,
-        headers=dict(_header(text) for text in given["header"]),
+        headers=dict(header_of(text) for text in given["header"]),
         private_hosts=hosts,
         on_conflict=given["on_conflict"],
         modernise=given["modernise"],
         prune=given["prune"],
     )
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise CommandError("A header is written as 'Name: value'.")
-    return name.strip(), value.strip()
 
 
 def _findings(plan: Plan, verbosity: int) -> Iterator[str]:
