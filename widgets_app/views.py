@@ -8,19 +8,24 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from project.bridge import DISCONNECTED
-from widgets_app import documents, serving
-from widgets_app.authentication import QUERY_NAME, KeyAuthentication, without_key
-from widgets_app.errors import BadRequest
+from widgets_app import connection, cors, documents, exceptions, serving
+from widgets_app.authentication import HEADER, QUERY_NAME, KeyAuthentication, authenticate, without_key
+from widgets_app.doctor.visit import WORKSPACE
+from widgets_app.errors import BadRequest, RequestError
 from widgets_app.permissions import HasCaller
 from widgets_app.serving import Asked
 
 # Bytes of a request's body that are sent on at a time.
 PIECE = 64 * 1024
+TEST_OVER = "This test is over. Start it again on the page Connection of the admin."
 
 
 class WidgetsView(APIView):
@@ -123,3 +128,49 @@ def health(request: HttpRequest) -> HttpResponse:
     """Say whether this process can answer: 200 with its state, 503 while it has no definitions."""
     found = documents.health()
     return HttpResponse(found.content, status=found.status, headers=dict(found.headers))
+
+
+@require_safe
+def connection_frame(request: HttpRequest, token: str) -> HttpResponse:
+    """Return the page that tests the connection for the admin's, in a frame, and for nobody else's."""
+    admin = connection.origin_of(token)
+    if admin is None:
+        return exceptions.response(404, TEST_OVER)
+    page = format_html(
+        '<!doctype html><title>Test</title><script src="{}" data-admin="{}"></script>',
+        static("widgets_app/connection_frame.js"),
+        admin,
+    )
+    # The host by its name: 'self' is nobody in a sandbox.
+    policy = f"default-src 'none'; script-src {request.get_host()}; connect-src *; frame-ancestors {admin}"
+    response = HttpResponse(page, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+    response.xframe_options_exempt = True  # the policy says who may frame it
+    return response
+
+
+@csrf_exempt
+def connection_ask(request: HttpRequest, token: str) -> HttpResponse:
+    """Say what arrived of a request of the test, and what would be said to its key."""
+    if connection.origin_of(token) is None:
+        return exceptions.response(404, TEST_OVER)
+    origin, key = request.headers.get("Origin", ""), request.headers.get(HEADER, "")
+    return JsonResponse(
+        {
+            "origin": origin,
+            "origin_allowed": cors.allows(origin),
+            "workspace_allowed": cors.allows(WORKSPACE),
+            "method": request.method,
+            "key_arrived": bool(key),
+            "key_refused": _refusal(key, request.META["REMOTE_ADDR"]),
+        },
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _refusal(key: str, address: str) -> str:
+    """Return why a key would be refused; empty where it would not be."""
+    try:
+        authenticate({HEADER.lower(): key}, {}, address)
+    except RequestError as error:
+        return str(error)
+    return ""

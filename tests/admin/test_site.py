@@ -59,6 +59,7 @@ def test_the_front_page_says_what_is_served_and_how_to_connect(
     assert "http://127.0.0.1:7779" in text
     assert "X-API-KEY" in text
     assert "1 key can be used now" in text
+    assert "Check the connection" in text
     assert "What to do next" not in text
 
 
@@ -85,8 +86,8 @@ def test_the_sidebar_has_its_order_and_hides_what_may_not_be_seen(boss: Client, 
         return [item["title"] for section in sections for item in section["items"]]
 
     models = ["Widgets", "Apps", "Agents", "Queries", "Sources", "API keys", "Users", "Groups", "Versions"]
-    assert links(boss) == ["Overview", *models, "Import and export", "Findings"]
-    assert links(staff("view_query", "change_widget")) == ["Overview", "Widgets", "Queries"]
+    assert links(boss) == ["Overview", "Connection", *models, "Import and export", "Findings"]
+    assert links(staff("view_query", "change_widget")) == ["Overview", "Connection", "Widgets", "Queries"]
     text = Page(staff("view_query"), "/admin/").text
     assert "Queries 0 served" in text
     assert "Widgets 0 served" not in text

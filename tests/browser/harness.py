@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -56,11 +57,14 @@ def client_served(port: int = 0) -> Iterator[str]:
 
 
 @contextmanager
-def chromium(playwright: Any) -> Iterator[Any]:
-    """Run a Chromium."""
+def chromium(playwright: Any, *arguments: str, home: Path | None = None) -> Iterator[Any]:
+    """Run a Chromium, of a user with another home folder if there is one."""
     # As root in a container, Chromium has no sandbox and little shared memory.
-    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    always = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    # Which other folders are used must follow from the home folder.
+    others = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment = {**others, "HOME": str(home)} if home else None
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*always, *arguments], env=environment)
     try:
         yield browser
     finally:

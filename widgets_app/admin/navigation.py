@@ -65,6 +65,16 @@ def may_see_findings(request: HttpRequest) -> bool:
     return may_view(request, "widgets_app.widget") and may_view(request, "widgets_app.app")
 
 
+def may_examine(request: HttpRequest) -> bool:
+    """Say whether the user may have this backend examined: what is found tells of everything that it serves."""
+    return all(may_view(request, f"widgets_app.{model}") for model in ENTRIES)
+
+
+def may_examine_others(request: HttpRequest) -> bool:
+    """Say whether the user may have this server ask any address, as who may change sources already may."""
+    return may_examine(request) and request.user.has_perm("widgets_app.change_source")
+
+
 def may_modernise(request: HttpRequest) -> bool:
     """Say whether the user may have all definitions rewritten."""
     return request.user.has_perms([f"widgets_app.change_{model}" for model in ENTRIES])
@@ -101,8 +111,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": title, "separator": True, "items": [_item(link) for link in links if link.allowed(request)]}
         for title, links in SECTIONS.items()
     ]
-    overview = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
-    return [{"items": [overview]}, *(section for section in sections if section["items"])]
+    first = [
+        {"title": "Overview", "icon": "home", "link": reverse("admin:index")},
+        {"title": "Connection", "icon": "cable", "link": reverse("admin:connection")},
+    ]
+    return [{"items": first}, *(section for section in sections if section["items"])]
 
 
 def _item(link: Link | Tool) -> dict[str, Any]:

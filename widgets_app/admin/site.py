@@ -41,16 +41,31 @@ class BackendAdminSite(AdminSite):
 
     def get_urls(self) -> Any:
         """Add the pages that are about no model in particular."""
-        from widgets_app.admin import exporting, findings_page, importing, modernising
+        from widgets_app.admin import (
+            checkup_page,
+            connection_page,
+            exporting,
+            findings_page,
+            guide,
+            importing,
+            modernising,
+        )
 
+        # Address -> name and page.
         pages = {
-            "import": importing.page,
-            "export": exporting.page,
-            "findings": findings_page.page,
-            "modernise": modernising.page,
+            "import/": ("import", importing.page),
+            "export/": ("export", exporting.page),
+            "findings/": ("findings", findings_page.page),
+            "modernise/": ("modernise", modernising.page),
+            "connection/": ("connection", connection_page.page),
+            "connection/test/": ("connection_test", connection_page.test),
+            "connection/authority/": ("authority", connection_page.authority),
+            "connection/examinations/<int:pk>/": ("checkup", checkup_page.page),
+            "connection/examinations/<int:pk>/progress/": ("checkup_progress", checkup_page.progress),
+            "guide/<slug:name>/": ("guide", guide.page),
         }
         return [
-            *(path(f"{name}/", self.admin_view(page), name=name) for name, page in pages.items()),
+            *(path(address, self.admin_view(page), name=name) for address, (name, page) in pages.items()),
             *super().get_urls(),
         ]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     FileInput = forms.ClearableFileInput
     NullBooleanInput = forms.NullBooleanSelect
     NumberInput = forms.NumberInput
+    PasswordInput = forms.PasswordInput
     RadioInput = forms.RadioSelect
     SelectInput = forms.Select
     SwitchInput = forms.CheckboxInput
@@ -46,6 +47,7 @@ else:
     from unfold.widgets import UnfoldAdminFileFieldWidget as FileInput
     from unfold.widgets import UnfoldAdminIntegerFieldWidget as NumberInput
     from unfold.widgets import UnfoldAdminNullBooleanSelectWidget as NullBooleanInput
+    from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
     from unfold.widgets import UnfoldAdminRadioSelectWidget as RadioInput
     from unfold.widgets import UnfoldAdminSelectWidget as SelectInput
     from unfold.widgets import UnfoldAdminTextareaWidget as TextareaInput
@@ -61,6 +63,7 @@ __all__ = [
     "ModelAdmin",
     "NullBooleanInput",
     "NumberInput",
+    "PasswordInput",
     "RadioInput",
     "SelectInput",
     "SwitchInput",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from widgets_app.models.agent import Agent
 from widgets_app.models.api_key import ApiKey
 from widgets_app.models.app import App, ParameterGroup, Placement, Tab
+from widgets_app.models.checkup import Checkup
 from widgets_app.models.collection import CollectionRow, FormAction, Submission
 from widgets_app.models.column import Column
 from widgets_app.models.parameter import Choice, Parameter
@@ -17,6 +18,7 @@ __all__ = [
     "Agent",
     "ApiKey",
     "App",
+    "Checkup",
     "Choice",
     "CollectionRow",
     "Column",
