@@ -38,6 +38,7 @@ AUTHORITY_DAYS: Final = 3650
 # Apple's systems refuse certificates that last longer than 398 days.
 CERTIFICATE_DAYS: Final = 397
 RENEW_DAYS: Final = 30
+MOST_NAMES: Final = 100
 # Somebody else's certificate is said to end soon from then on.
 SOON_DAYS: Final = 21
 # Clocks of other machines may be behind.
@@ -87,8 +88,10 @@ def own_pair(home: Path, names: Iterable[str]) -> Pair:
             _close_to_others(folder)
             if is_new := not _has_authority(folder):
                 _make_authority(folder)
-            if not _is_good(folder / SERVER, wanted):
-                _make_certificate(folder, wanted)
+            covered = _covered(folder / SERVER)
+            if not set(wanted) <= set(covered):
+                # Another server of this folder may go by other names: they stay, or each would take the other's away.
+                _make_certificate(folder, list(dict.fromkeys([*wanted, *covered]))[:MOST_NAMES])
         finally:
             locks.unlock(lock)
     return Pair(folder / SERVER, folder / SERVER, folder / AUTHORITY, is_new)
@@ -199,18 +202,19 @@ def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
     )
 
 
-def _is_good(path: Path, wanted: list[Name]) -> bool:
-    """Say whether a certificate of ours covers all names, is from today's authority, and lasts a while."""
+def _covered(path: Path) -> list[Name]:
+    """Return the names of a certificate of ours that is from today's authority and lasts a while; none otherwise."""
     try:
         certificate = _certificate(path)
         certificate.verify_directly_issued_by(_certificate(path.parent / AUTHORITY))
         covered = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = [name for name in covered if isinstance(name, x509.DNSName | x509.IPAddress)]
         fits = certificate.public_key() == _key(path).public_key()
     except Exception:
         # Whatever is wrong with it, a new one is made.
-        return False
+        return []
     has_begun = certificate.not_valid_before_utc <= datetime.now(UTC)
-    return fits and has_begun and set(wanted) <= set(covered) and _days_left(certificate) > RENEW_DAYS
+    return names if fits and has_begun and _days_left(certificate) > RENEW_DAYS else []
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
@@ -247,8 +251,8 @@ def _days_left(certificate: x509.Certificate) -> float:
 
 
 def common_name(path: Path) -> str:
-    """Return what systems and browsers call a certificate."""
-    return str(_certificate(path).subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    """Return what systems and browsers call a certificate. Raises CertificateError."""
+    return str(_read(path, "certificate", _certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
 
 @dataclass(frozen=True, slots=True)

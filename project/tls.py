@@ -40,6 +40,14 @@ def authority_path() -> Path:
     return Path(settings.WIDGETS_HOME) / certificates.FOLDER / certificates.AUTHORITY
 
 
+def has_authority() -> bool:
+    """Say whether there is one that this process can see."""
+    try:
+        return authority_path().is_file()
+    except OSError:
+        return False
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take what decides about HTTPS."""
     parser.add_argument(

@@ -427,3 +427,12 @@ def test_a_certificate_that_certbot_renews_is_served_without_a_restart(
         keyfile.unlink()
         keyfile.symlink_to("two/key.pem")
         eventually(lambda: served(port) == first_in(certfile))
+
+
+def test_two_servers_of_one_folder_with_other_names_share_a_certificate(tmp_path: Path) -> None:
+    first = own_pair(tmp_path, ["a.example"])
+    own_pair(tmp_path, ["b.example"])
+    made = first.certfile.read_bytes()
+    for names in (["a.example"], ["b.example"]):
+        assert own_pair(tmp_path, names).certfile.read_bytes() == made
+    assert set(state_of(first.certfile).names) == {"a.example", "b.example"}
