@@ -20,6 +20,7 @@ from tests.doctor.test_healthy import codes, examined
 from tests.loopback import free_port, serving
 from tests.sources.wire import head, plain, says, until_closed, wired
 from widgets_app.doctor import Limits, Report, Target, addresses, examine, reach
+from widgets_app.doctor.visit import is_near
 
 KEYS = {"X-API-KEY": KEY}
 QUICK = Limits(seconds=5, answer_seconds=1, answer_bytes=1024 * 1024)
@@ -183,7 +184,8 @@ def moved(location: str) -> Patient:
     ("location", "code"),
     [
         ("/widgets.json", "redirect-loop"), ("/accounts/login/?next=/widgets.json", "sign-in-page"),
-        ("https://elsewhere.example/widgets.json", "redirect-elsewhere"), ("gopher://x", "redirect-broken"),
+        ("https://elsewhere.example/widgets.json", "redirect-elsewhere"),
+        ("http://127.0.0.1:9/widgets.json", "redirect-elsewhere"), ("gopher://x", "redirect-broken"),
     ],
 )  # fmt: skip
 def test_redirects_that_lead_nowhere_are_told(location: str, code: str) -> None:
@@ -238,6 +240,7 @@ def test_no_backend_at_all_is_told() -> None:
         ({"headers": {}}, "key-needed"),
         ({"headers": {"X-API-KEY": "zebra"}}, "key-refused"),
         ({"headers": {}, "query": {"api_key": KEY}}, "key-place"),
+        ({"headers": {"Authorization": f"Bearer {KEY}"}}, "key-place"),
     ],
 )
 def test_a_key_that_does_not_open_the_door_is_told(target: dict[str, Any], code: str) -> None:
@@ -314,12 +317,43 @@ def test_this_backend_s_own_authority_is_only_noted(home: Path, settings: Settin
 
 
 def test_a_key_is_not_sent_past_a_bad_certificate_to_the_internet(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "is_private", lambda host: False)
+    monkeypatch.setattr(reach, "is_near", lambda host: False)
     patient = Patient()
     with serving(patient, **secured(home, "127.0.0.1")) as (port, _):
         report = visited(local(port, "https"))
     assert not report.ok
     assert not patient.asked
+
+
+def test_a_key_for_https_is_not_sent_in_clear_to_the_internet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "is_near", lambda host: False)
+    patient = Patient()
+    with serving(patient) as (port, _):
+        report = visited(local(port, "https"))
+    assert "url-wrong-scheme" in codes(report)
+    assert [one.key for one in patient.asked] == [""]
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [("localhost", True), ("127.0.0.1", True), ("::1", True), ("10.1.2.3", True), ("192.168.0.9", True), ("8.8.8.8", False),
+     ("134744072", False), ("intranet", False), ("backend.local", False), ("widgets.example.com", False)],
+)  # fmt: skip
+def test_only_an_address_says_that_a_host_is_near(host: str, near: bool) -> None:
+    assert is_near(host) is near
+
+
+def test_an_authority_that_is_damaged_counts_as_none(home: Path, settings: Settings) -> None:
+    settings.WIDGETS_HOME = home
+    files = secured(home, "127.0.0.1")
+    (home / "tls" / "authority.pem").write_text("damaged")
+    with serving(Patient(), **files) as (port, _):
+        assert "certificate-issuer" in codes(visited(local(port, "https")))
+
+
+def test_the_limits_are_told_as_limits_and_not_as_faults() -> None:
+    report = examined(Patient(), limits=Limits(calls=1))
+    assert codes(report) - {"http-on-loopback", "local-network", "iframe-path"} == {"not-all-asked"}
 
 
 def test_http_on_a_port_of_https_is_told_and_passed_over(home: Path) -> None:

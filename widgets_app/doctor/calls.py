@@ -10,7 +10,7 @@ from widgets_app.doctor.cors import unreadable
 from widgets_app.doctor.keys import error_text
 from widgets_app.doctor.probe import MB, Seen
 from widgets_app.doctor.questions import Question, questions
-from widgets_app.doctor.visit import Visit
+from widgets_app.doctor.visit import Stop, Visit
 from widgets_app.manifest.contract import Finding
 from widgets_app.manifest.contract.findings import as_object, error, info, is_number, warning
 
@@ -44,8 +44,9 @@ def _looks(visit: Visit, one: Question) -> object:
 
 
 def _answer(visit: Visit, one: Question) -> Iterator[Finding]:
-    seen = visit.ask(one.endpoint, query=one.query, method=one.method, headers=one.headers, body=one.body)
-    if seen.fault == "spent":
+    try:
+        seen = visit.ask(one.endpoint, query=one.query, method=one.method, headers=one.headers, body=one.body)
+    except Stop:
         return
     yield from _pace(one, seen)
     if seen.fault:
@@ -67,8 +68,12 @@ def _ok(visit: Visit, one: Question, seen: Seen) -> Iterator[Finding]:
         return
     if not seen.headers.get("access-control-allow-origin"):
         yield unreadable(visit, one.place)
-    yield from _kept(one, definition.get("refetchInterval"), seen)
-    for severity, code, message, fix in bodies.check(one, definition, seen):
+    if one.what == "data":
+        yield from _kept(one, definition.get("refetchInterval"), seen)
+    # One at a time: a large body takes many times its size while it is read.
+    with visit.reading:
+        said = list(bodies.check(one, definition, seen))
+    for severity, code, message, fix in said:
         yield Finding(severity, code, one.place, message, fix)
 
 
@@ -109,10 +114,7 @@ def _status(one: Question, seen: Seen) -> Iterator[Finding]:
     said = error_text(seen.content)
     told = f" It says: {said}" if said else ""
     if seen.is_redirect:
-        message = f"It is redirected ({seen.status}), and browsers follow no redirect of the preflight before it."
-        yield error(
-            "redirect", one.place, message, fix="Write the endpoint as the backend wants it, with or without slash."
-        )
+        yield _redirect(one, seen)
     elif seen.status == 204:
         message = "It answers 204 without a body, and Workspace has nothing to read."
         yield warning("empty-204", one.place, message, fix="Answer 200 with [] where there are no rows.")
@@ -123,7 +125,7 @@ def _status(one: Question, seen: Seen) -> Iterator[Finding]:
         message = f"It answers {seen.status} to {one.method} {one.endpoint}.{told}"
         fix = f"See that the path is right, below the address, and that the route takes {one.method}."
         yield error("data-missing", one.place, message, fix=fix)
-    elif seen.status in (400, 422) and one.empty:
+    elif one.empty and (seen.status in (400, 422) or "prompt" in one.empty):
         names = ", ".join(one.empty)
         message = f"Without a value for {names} it answers {seen.status}, so the widget opens with an error.{told}"
         yield warning("data-needs-value", one.place, message, fix=f"Give {names} a default, or answer without it.")
@@ -133,6 +135,15 @@ def _status(one: Question, seen: Seen) -> Iterator[Finding]:
     if seen.status >= 400 and not said:
         message = f'The error {seen.status} has no text that Workspace and Excel show: they read "detail" and "error".'
         yield warning("error-body", one.place, message, fix='Answer {"detail": "...", "error": "..."}, in one line.')
+
+
+def _redirect(one: Question, seen: Seen) -> Finding:
+    fix = "Write the endpoint as the backend wants it, with or without slash."
+    if seen.url.startswith("https:") and seen.headers["location"].startswith("http:"):
+        message = f"It redirects ({seen.status}) from https to http, where browsers don't follow."
+        return error("redirect", one.place, message, fix=f"{fix} Tell the backend that it is behind HTTPS.")
+    message = f"It redirects ({seen.status}): each request is made twice, and not every client follows."
+    return warning("redirect", one.place, message, fix=fix)
 
 
 def _form(one: Question, seen: Seen) -> Iterator[Finding]:

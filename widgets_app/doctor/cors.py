@@ -10,7 +10,7 @@ from widgets_app.doctor.probe import Seen
 from widgets_app.doctor.questions import Question, questions
 from widgets_app.doctor.visit import Visit, is_private
 from widgets_app.manifest.contract import Finding
-from widgets_app.manifest.contract.findings import as_object, error, show, warning
+from widgets_app.manifest.contract.findings import as_object, error, info, show, warning
 
 STRANGER = "https://stranger.example"
 NOTHING = "this-is-no-widget"
@@ -42,7 +42,8 @@ def _routes(visit: Visit) -> list[Route]:
         for question in questions(key, as_object(definition)):
             if question.what in ("data", "options", "form") and visit.is_here(question.endpoint):
                 found.setdefault((question.what, question.method), _route(question))
-    return list(found.values())
+    # Without a header of its own, a browser asks nothing before a GET.
+    return [route for route in found.values() if visit.target.headers or route.method == "POST"]
 
 
 def _route(question: Question) -> Route:
@@ -124,8 +125,9 @@ def _stranger(visit: Visit) -> Iterator[Finding]:
     seen = visit.ask(WIDGETS, headers={"Origin": STRANGER})
     allowed = seen.headers.get("access-control-allow-origin", "")
     if allowed == STRANGER and seen.headers.get("access-control-allow-credentials", "").lower() == "true":
-        message = "Every page of the internet may read the data with the cookies of whoever visits it."
-        yield warning("cors-anybody", WIDGETS, message, fix="Allow Workspace's origins only.")
+        message = "Every page of the internet may read what the cookies and the network of its visitors open."
+        report = warning if "set-cookie" in seen.headers else info
+        yield report("cors-anybody", WIDGETS, message, fix="Allow Workspace's origins only.")
 
 
 def _errors(visit: Visit) -> Iterator[Finding]:
@@ -146,6 +148,9 @@ def _private_network(visit: Visit) -> Iterator[Finding]:
     seen = visit.preflight(WIDGETS, "GET", private_network=True)
     is_refused = not seen.fault and seen.status >= 400
     if is_refused and visit.preflight(WIDGETS, "GET").status != seen.status:
-        message = f"A preflight from the internet to this local network is answered with {seen.status} by this backend."
-        fix = 'Answer it as any other, with "Access-Control-Allow-Private-Network: true".'
-        yield warning("private-network", f"OPTIONS {WIDGETS}", message, fix=fix)
+        message = (
+            f"A preflight that names the local network is answered with {seen.status}. Older versions of Chrome send "
+            "it; newer ones ask the user instead."
+        )
+        fix = 'Answer it as any other, with "Access-Control-Allow-Private-Network: true", for those.'
+        yield info("private-network", f"OPTIONS {WIDGETS}", message, fix=fix)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from widgets_app.doctor import addresses, apps, calls, cors, keys, manifests, reach, refresh
 from widgets_app.doctor.probe import Limits, Prober
+from widgets_app.doctor.redaction import cleaned
 from widgets_app.doctor.report import Report, in_order
 from widgets_app.doctor.visit import Progress, Stop, Target, Visit
 from widgets_app.manifest.contract import Finding
@@ -33,7 +34,7 @@ def examine(target: Target, *, limits: Limits | None = None, progress: Progress 
     found: list[Finding] = []
     base = addresses.read(target, found)
     if base is None:
-        return Report(target.url, {"requests": 0}, in_order(found))
+        return _report(target, target.url, {"requests": 0}, found)
     prober = Prober(limits, private_hosts=frozenset({base.host}))
     visit = Visit(target, prober, base, progress)
     try:
@@ -45,7 +46,12 @@ def examine(target: Target, *, limits: Limits | None = None, progress: Progress 
     finally:
         prober.close()
     checked = {"requests": prober.calls, **visit.checked}
-    return Report(visit.base.url.rstrip("/"), checked, in_order(_bounded(found)))
+    return _report(target, visit.base.url.rstrip("/"), checked, _bounded(found))
+
+
+def _report(target: Target, url: str, checked: Mapping[str, int], found: Iterable[Finding]) -> Report:
+    secrets = [*target.headers.values(), *target.query.values()]
+    return Report(url, checked, in_order(cleaned(finding, secrets) for finding in found))
 
 
 def _spent(visit: Visit) -> Iterator[Finding]:

@@ -9,11 +9,10 @@ import orjson
 from widgets_app.doctor.manifests import WIDGETS
 from widgets_app.doctor.probe import Seen
 from widgets_app.doctor.questions import questions
-from widgets_app.doctor.visit import Visit
+from widgets_app.doctor.visit import WRONG, Visit
 from widgets_app.manifest.contract import Finding
 from widgets_app.manifest.contract.findings import as_object, error, info, warning
 
-WRONG = "wrong-key-of-the-doctor"
 ONE_LINE = 500
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from widgets_app.doctor.probe import Seen
@@ -11,12 +12,14 @@ from widgets_app.doctor.visit import Stop, Visit
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract
 from widgets_app.manifest.contract import Finding
-from widgets_app.manifest.contract.findings import as_object, at, error, show, warning
+from widgets_app.manifest.contract.findings import as_object, at, error, info, show, warning
 from widgets_app.manifest.parsing import parse
 
 WIDGETS, APPS, AGENTS = "widgets.json", "apps.json", "agents.json"
 # What JavaScript and Python write, and JSON has not.
 NO_NUMBERS = ("NaN", "Infinity")
+# Widgets that are looked at: the time for the others would be missing for asking.
+MOST_WIDGETS = 3_000
 # What people see of a widget, and what it shows.
 SHOWN = ("name", "type", "endpoint", "params", "data")
 
@@ -29,8 +32,11 @@ def check(visit: Visit) -> Iterator[Finding]:
             message = f"{WIDGETS} is {show(found)}, but Workspace reads an object with an entry for each widget."
             yield error("widgets-not-object", WIDGETS, message, fix='Answer {"my_widget": {"name": ...}}.')
         raise Stop
-    visit.widgets = found
+    visit.widgets = dict(islice(found.items(), MOST_WIDGETS))
     visit.checked["widgets"] = len(found)
+    if len(found) > MOST_WIDGETS:
+        message = f"Of {len(found):,} widgets the first {MOST_WIDGETS:,} are looked at."
+        yield info("not-all-asked", WIDGETS, message, fix="Give this key fewer widgets: nobody finds one among these.")
     if not found:
         message = "The list of widgets is empty: nothing is published, or nothing that this key may see."
         yield warning("widgets-none", WIDGETS, message, fix="Publish a widget, or use a key that may see some.")
@@ -132,7 +138,7 @@ def _agents(visit: Visit) -> Iterator[Finding]:
 
 
 def _failed(name: str, seen: Seen) -> Finding | None:
-    if seen.fault == "spent" or (seen.status == 200 and not seen.fault):
+    if seen.status == 200 and not seen.fault:
         return None
     if seen.is_redirect:
         message = f"{name} is redirected, and a browser follows no redirect of the preflight before it."

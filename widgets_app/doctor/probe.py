@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
 import time
@@ -10,10 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
-import orjson
-
 from widgets_app.errors import BadRequest, Busy, RequestError, SourceTimeout
-from widgets_app.sources.address import Address
+from widgets_app.sources.address import Address, HostNotListed
 from widgets_app.sources.base import Call
 from widgets_app.sources.limits import Deadline, Slots, run_limited
 from widgets_app.sources.outbound import Line, Outbound, Outgoing, Reply, Unreachable, decoded
@@ -31,7 +30,7 @@ class Limits:
     seconds: float = 120
     calls: int = 1_000
     answer_seconds: float = 20
-    answer_bytes: int = 32 * MB
+    answer_bytes: int = 16 * MB
     at_once: int = 4
 
 
@@ -105,7 +104,8 @@ class Prober:
     def _ask(self, address: Address, method: str, headers: dict[str, str], body: object) -> Seen:
         seconds = min(self.limits.answer_seconds, max(MIN_SECONDS, self._end - time.monotonic()))
         line = Line(Deadline(seconds, f'"{address.host}"', "Look into its log."))
-        content = None if body is None else orjson.dumps(body)
+        # Not orjson, which refuses numbers and halves of characters that definitions of others may have.
+        content = None if body is None else json.dumps(body).encode()
         if content is not None:
             headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
         outgoing = Outgoing(
@@ -142,8 +142,8 @@ def _fault(error: RequestError, line: Line) -> Fault:
         return Fault("not-http", f"{line.deadline.what} answers, but not in HTTP.")
     if isinstance(error, Unreachable):
         return Fault(error.code, str(error), error.detail)
-    codes = {SourceTimeout: "timeout", BadRequest: "unsendable", Busy: "timeout"}
-    return Fault(codes.get(type(error), "not-listed"), str(error))
+    codes = {SourceTimeout: "timeout", BadRequest: "unsendable", Busy: "timeout", HostNotListed: "not-listed"}
+    return Fault(codes.get(type(error), "failed"), str(error))
 
 
 def _seen(url: str, heads: list[Reply], content: bytes, seconds: float, fault: Fault) -> Seen:

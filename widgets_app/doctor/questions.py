@@ -94,6 +94,8 @@ def _is_sent(param: Mapping[str, Any]) -> bool:
 def _posted(kind: str, params: list[dict[str, Any]], values: Mapping[str, str]) -> dict[str, Any]:
     if kind == SSRM:
         return {**PAGE, **values}
+    if kind == "omni":
+        values = {**{as_text(param.get("paramName")): "" for param in params if _is_sent(param)}, **values}
     lists = {
         as_text(param.get("paramName")): param.get("value") for param in params if param.get("multiSelect") is True
     }

@@ -5,19 +5,21 @@ from __future__ import annotations
 import ssl
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from project.tls import authority_path
 from widgets_app.doctor.probe import Seen
-from widgets_app.doctor.visit import Stop, Visit, is_loopback, is_private
+from widgets_app.doctor.visit import WRONG, Stop, Visit, is_loopback, is_near
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest.contract import Finding
-from widgets_app.manifest.contract.findings import error, info, warning
+from widgets_app.manifest.contract.findings import error, info
+from widgets_app.sources.address import PORTS as PORTS_OF
 from widgets_app.sources.address import Address
 
 WIDGETS = "widgets.json"
 MAX_REDIRECTS = 5
+# Names that backends give to a key in the query.
+QUERY_NAMES = ("api_key", "apikey", "key", "token")
 # Where backends usually listen: this one, openbb-api, and the ports of the common examples.
 PORTS = (7779, 6900, 8000, 5050, 8080, 7777)
 SIGN_IN = ("login", "signin", "sign-in", "auth", "oauth", "sso", "accounts")
@@ -58,8 +60,8 @@ def check(visit: Visit) -> Iterator[Finding]:
         seen = yield from _redirects(visit, seen)
     if seen.status in (404, 405):
         seen = yield from _elsewhere(visit, seen)
-    yield from _slash(visit)
     visit.manifest = seen
+    yield from _slash(visit)
     yield from _refused(visit, seen)
 
 
@@ -68,13 +70,13 @@ def _ask(visit: Visit) -> Seen:
 
 
 def _slash(visit: Visit) -> Iterator[Finding]:
-    """See what a slash at the end of the address does, which some clients keep."""
+    """See what a slash at the end of the address does, which some clients may keep."""
     if not visit.target.url.rstrip().endswith("/"):
         return
     base = visit.base.url.rstrip("/")
-    if visit.ask(f"{base}//{WIDGETS}").status != 200:
-        message = "The address ends with a slash, and with two slashes in a row the backend finds nothing."
-        yield warning("url-slash", "url", message, fix=f"Write {base} without the slash.")
+    if visit.ask(f"{base}//{WIDGETS}").status != visit.manifest.status:
+        message = "The address ends with a slash. A client that keeps it asks with two slashes, and finds nothing here."
+        yield info("url-slash", "url", message, fix=f"Write {base} without the slash.")
 
 
 # ---- certificates
@@ -82,8 +84,8 @@ def _slash(visit: Visit) -> Iterator[Finding]:
 
 def _certificate(visit: Visit, seen: Seen) -> Iterator[Finding]:
     """Say what is wrong with the certificate, and go on without it where the other side is near."""
-    if authority_path().is_file():
-        visit.prober.trust(_trusting(authority_path()))
+    if (trusting := _trusting_own()) is not None:
+        visit.prober.trust(trusting)
         seen = _ask(visit)
         if seen.fault != "certificate":
             message = "The certificate is from this backend's own authority, which browsers don't know by themselves."
@@ -93,15 +95,19 @@ def _certificate(visit: Visit, seen: Seen) -> Iterator[Finding]:
     code, reason = CERTIFICATES.get(seen.detail, ("certificate-issuer", "It can't be trusted."))
     message = f"{reason} Browsers refuse to connect, without a word in Workspace."
     yield error(code, "certificate", message, fix=CERTIFICATE_FIXES[code])
-    if not is_private(visit.base.host):
+    if not is_near(visit.base.host):
         # A key is not sent to whoever answers there.
         raise Stop
     visit.prober.trust(_untrusting())
 
 
-def _trusting(authority: Path) -> ssl.SSLContext:
+def _trusting_own() -> ssl.SSLContext | None:
+    """Return what trusts this machine's own authority too; nothing where there is none that can be read."""
     context = ssl.create_default_context()
-    context.load_verify_locations(authority)
+    try:
+        context.load_verify_locations(authority_path())
+    except OSError:
+        return None
     return context
 
 
@@ -136,15 +142,18 @@ def _in_other_scheme(visit: Visit) -> Generator[Finding, None, Seen | None]:
     before = visit.base
     other = "http" if before.scheme == "https" else "https"
     visit.base = replace(before, scheme=other)
-    seen = _ask(visit)
+    # A key that was given for https is not sent in clear.
+    seen = visit.ask(WIDGETS, credentials=other == "https")
     if seen.fault not in ("", "certificate"):
         visit.base = before
         return None
     message = f"The server speaks {other} on port {before.port}, but the address says {before.scheme}."
     yield error("url-wrong-scheme", "url", message, fix=f"Write {visit.base.url.rstrip('/')}")
+    if other == "http" and not is_near(before.host):
+        raise Stop
     if seen.fault:
         yield from _certificate(visit, seen)
-        seen = _ask(visit)
+    seen = _ask(visit)
     return None if seen.fault else seen
 
 
@@ -212,7 +221,7 @@ def _redirects(visit: Visit, seen: Seen) -> Answered:
     while seen.is_redirect and hops < MAX_REDIRECTS:
         hops += 1
         location = seen.headers["location"]
-        if _is_sign_in(location):
+        if _is_sign_in(location, visit.base):
             message = f"Asked for {WIDGETS}, it sends people to a page to sign in, which no data connection can do."
             fix = "Have it answer 401 instead, and let requests with a key through without a session."
             yield error("sign-in-page", WIDGETS, message, fix=fix)
@@ -236,7 +245,10 @@ def _redirects(visit: Visit, seen: Seen) -> Answered:
 
 def _redirected(visit: Visit, first: Address, target: Address) -> Answered:
     # A key is for the address that it was given for, and for nobody else.
-    is_same = target.origin == first.origin or (target.host == first.host and target.scheme == "https")
+    is_same = target.origin == first.origin or (
+        target.host == first.host and (first.scheme, target.scheme) == ("http", "https")
+        and (is_near(first.host) or (first.port, target.port) == (PORTS_OF["http"], PORTS_OF["https"]))
+    )  # fmt: skip
     if not is_same and visit.has_credentials:
         message = f"It redirects to another server, {target.host}, and keys are not sent there."
         yield error("redirect-elsewhere", "url", message, fix=f"Examine {target.scheme}://{target.authority} itself.")
@@ -245,15 +257,19 @@ def _redirected(visit: Visit, first: Address, target: Address) -> Answered:
         yield info("redirect-host", "url", f"It redirects to {target.host}.", fix="Write that address in Workspace.")
         raise Stop
     seen = visit.ask(target.url)
+    if seen.fault == "certificate":
+        yield from _certificate(visit, seen)
+        seen = visit.ask(target.url)
     if seen.fault:
         yield _no_answer(target, seen)
         raise Stop
     return seen
 
 
-def _is_sign_in(location: str) -> bool:
+def _is_sign_in(location: str, base: Address) -> bool:
     path = urlsplit(location).path.lower()
-    return any(word in path.split("/") for word in SIGN_IN) or "login" in path
+    words = set(path.split("/")) - set(base.target.lower().split("/"))
+    return not path.endswith(WIDGETS) and any(word in SIGN_IN or "login" in word for word in words)
 
 
 def _elsewhere(visit: Visit, seen: Seen) -> Answered:
@@ -264,7 +280,7 @@ def _elsewhere(visit: Visit, seen: Seen) -> Answered:
         path = path.rpartition("/")[0]
         visit.base = replace(before, target=path or "/")
         found = _ask(visit)
-        if not found.fault and found.status not in (404, 405) and not found.is_redirect:
+        if _is_backend(found):
             message = f"There is no {WIDGETS} below {before.url.rstrip('/')}, but there is one above it."
             yield error("url-prefix", "url", message, fix=f"Write {visit.base.url.rstrip('/')} in Workspace.")
             return found
@@ -291,22 +307,21 @@ def _key_needed(visit: Visit, seen: Seen) -> Finding:
         message = f"It answers {seen.status}: it wants a key, and none was given."
         return error("key-needed", "key", message, fix="Give the key, for example --key KEY or --header 'NAME: VALUE'.")
     if (place := _other_place(visit)) is not None:
-        message = f"It refuses the key in the {'header' if visit.target.headers else 'query'}, but takes it {place}."
+        message = f"It refuses the key in the {'header' if visit.target.headers else 'query'}; it belongs {place}."
         return error("key-place", "key", message, fix=f"Send the key {place}.")
     message = f"It answers {seen.status}: the key is not the right one, or its name or place is not."
     return error("key-refused", "key", message, fix="Copy the key again, and check the name of its header.")
 
 
 def _other_place(visit: Visit) -> str | None:
-    """Return where the same key is taken, if it is."""
-    for name, value in visit.target.headers.items():
-        query = name.lower().replace("x-", "").replace("-", "_")
-        if visit.ask(WIDGETS, query={query: value}, credentials=False).status == 200:
-            return f'in the query as "{query}"'
-        bearer = {"Authorization": f"Bearer {value}"}
-        if visit.ask(WIDGETS, headers=bearer, credentials=False).status == 200:
-            return "in the header Authorization, as Bearer and the key"
-    for value in visit.target.query.values():
-        if visit.ask(WIDGETS, headers={"X-API-KEY": value}, credentials=False).status == 200:
-            return "in the header X-API-KEY"
+    """Return where the same key is taken, if it is. It is tried in headers only: addresses end up in logs."""
+    for value in (*visit.target.headers.values(), *visit.target.query.values()):
+        key = value.rpartition(" ")[2]
+        for name, sent in (("X-API-KEY", key), ("Authorization", f"Bearer {key}")):
+            if visit.ask(WIDGETS, headers={name: sent}, credentials=False).status == 200:
+                return f"in the header {name}{', as Bearer and the key' if name == 'Authorization' else ''}"
+    without = visit.ask(WIDGETS, credentials=False)
+    for name in QUERY_NAMES if visit.target.headers else ():
+        if visit.ask(WIDGETS, query={name: WRONG}, credentials=False).status not in (without.status, 200):
+            return f'in the query as "{name}", where it looks for one'
     return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,10 +12,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from widgets_app.doctor.probe import Prober, Seen
+from widgets_app.errors import DefinitionError
 from widgets_app.manifest.contract.endpoints import is_absolute
 from widgets_app.sources.address import Address, parse
 
 WORKSPACE = "https://pro.openbb.co"
+# A key that opens nothing.
+WRONG = "wrong-key-of-the-doctor"
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
@@ -50,6 +55,7 @@ class Visit:
     apps: Sequence[Any] = ()
     agents: Mapping[str, Any] = field(default_factory=dict)
     checked: dict[str, int] = field(default_factory=dict)
+    reading: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def has_credentials(self) -> bool:
@@ -59,18 +65,22 @@ class Visit:
     @property
     def asked_headers(self) -> str:
         """The header names that a preflight asks for, as browsers write them."""
-        names = sorted({*(name.lower() for name in self.target.headers), "content-type"})
-        return ",".join(names if self.target.headers else [*names, "x-api-key"])
+        return ",".join(sorted({*(name.lower() for name in self.target.headers), "content-type"}))
 
     def address(self, endpoint: str, query: Mapping[str, str] | None = None) -> Address:
         """Return the address of an endpoint, as clients join it; raises DefinitionError where that is none."""
         url = endpoint if is_absolute(endpoint) else f"{self.base.url.rstrip('/')}/{endpoint.removeprefix('/')}"
-        joined = urlencode(query or {})
+        # A WebSocket begins as a request.
+        url = re.sub(r"^ws(?=s?://)", "http", url)
+        joined = urlencode(query or {}, errors="replace")
         return parse(f"{url}{'&' if '?' in url else '?'}{joined}" if joined else url)
 
     def is_here(self, endpoint: str) -> bool:
         """Say whether an endpoint is one of this backend's, and not of another server."""
-        return not is_absolute(endpoint) or self.address(endpoint).origin == self.base.origin
+        try:
+            return self.address(endpoint).origin == self.base.origin
+        except DefinitionError:
+            return False
 
     def ask(
         self,
@@ -82,11 +92,19 @@ class Visit:
         body: object = None,
         credentials: bool = True,
     ) -> Seen:
-        """Ask as a page of Workspace does: with the key, and with the page's origin."""
+        """Ask as a page of Workspace does: with the key, and with the page's origin. Raises Stop at the limits."""
         key = self.target if credentials else Target("")
-        address = self.address(endpoint, {**key.query, **(query or {})})
+        try:
+            address = self.address(endpoint, {**key.query, **(query or {})})
+        except DefinitionError as fault:
+            return Seen(self.base.url, fault="unsendable", message=str(fault))
         sent = {"Origin": self.target.origin, **key.headers, **(headers or {})}
-        return self.prober.ask(address, method=method, headers=sent, body=body)
+        return self._asked(self.prober.ask(address, method=method, headers=sent, body=body))
+
+    def _asked(self, seen: Seen) -> Seen:
+        if seen.fault == "spent":
+            raise Stop
+        return seen
 
     def preflight(self, endpoint: str, method: str, *, private_network: bool = False) -> Seen:
         """Ask whether the page may ask, as its browser does before it sends a header of its own."""
@@ -98,7 +116,7 @@ class Visit:
         if private_network:
             headers["Access-Control-Request-Private-Network"] = "true"
         address = self.address(endpoint, self.target.query)
-        return self.prober.ask(address, method="OPTIONS", headers=headers)
+        return self._asked(self.prober.ask(address, method="OPTIONS", headers=headers))
 
     def each(self, what: str, work: Callable[[T], list[Any]], items: Sequence[T]) -> Iterable[Any]:
         """Do the same with several things, a few at a time, and yield what each gives, in their order."""
@@ -118,9 +136,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def is_private(host: str) -> bool:
-    """Say whether an address is of this machine or of a network that is not the internet."""
+def is_near(host: str) -> bool:
+    """Say whether a host can only be this computer or one of the own network, whatever a name server says."""
     try:
         return is_loopback(host) or ipaddress.ip_address(host).is_private
     except ValueError:
-        return host.endswith((".local", ".lan", ".internal", ".home.arpa")) or "." not in host
+        return False
+
+
+def is_private(host: str) -> bool:
+    """Say whether a host seems to be in a network that is not the internet, by its address or its name."""
+    return is_near(host) or host.endswith((".local", ".lan", ".internal", ".home.arpa")) or "." not in host

@@ -100,11 +100,15 @@ def _host(parts: SplitResult) -> str:
     return host_of(parts.hostname)
 
 
+class HostNotListed(SourceFailed):
+    """A host that this deployment may not ask."""
+
+
 def check_listed(host: str) -> None:
-    """Raise SourceFailed unless this deployment may ask the host."""
+    """Raise HostNotListed unless this deployment may ask the host."""
     listed: list[str] = settings.WIDGETS_OUTBOUND_HOSTS
     if listed and not any(_matches(host, pattern.lower()) for pattern in listed):
-        raise SourceFailed(f'"{host}" is not among the hosts that may be asked. Add it to WIDGETS_OUTBOUND_HOSTS.')
+        raise HostNotListed(f'"{host}" is not among the hosts that may be asked. Add it to WIDGETS_OUTBOUND_HOSTS.')
 
 
 def _matches(host: str, pattern: str) -> bool:
