@@ -19,10 +19,11 @@ from tests.admin.pages import Page, messages
 from tests.doctor.patient import KEY, WIDGETS, Asked, Patient, Told
 from tests.loopback import PATIENCE, free_port, serving
 from widgets_app.doctor import Limits, Target
+from widgets_app.doctor.redaction import HIDDEN
 from widgets_app.models import ApiKey, Checkup
 from widgets_app.services import checkups
 from widgets_app.services.checkups import checkup_start, report_of
-from widgets_app.services.keys import key_issue
+from widgets_app.services.keys import key_for_a_moment, key_issue
 
 # The thread of an examination has a connection of its own.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,7 +121,7 @@ def test_the_key_is_kept_nowhere_even_where_the_backend_repeats_it(boss: Client)
         again = examined(boss, url, place="query", name="k", value=f"{secret} &?")
     shown = [page.html, bearer.html, again.html]
     assert "very-secret" not in json.dumps([*Checkup.objects.values(), *shown], default=str)
-    assert [html for html in shown if checkups.HIDDEN not in html] == []
+    assert [html for html in shown if HIDDEN not in html] == []
 
 
 def test_forms_are_left_alone_where_that_is_wanted(boss: Client) -> None:
@@ -338,7 +339,6 @@ def test_old_results_of_an_address_are_deleted_and_those_of_others_stay(boss: Cl
 
 
 def test_an_examination_whose_process_ended_is_interrupted_and_can_be_started_again(boss: Client) -> None:
-    key_issue(name=checkups.KEY_NAME, expires_at=timezone.now() - timedelta(minutes=1))
     dead = made("nowhere", finished_at=None, report="", ends_by=timezone.now() - timedelta(seconds=1))
     page = Page(boss, f"/admin/connection/examinations/{dead.pk}/")
     assert "Interrupted" in page.text
@@ -347,7 +347,20 @@ def test_an_examination_whose_process_ended_is_interrupted_and_can_be_started_ag
     again = Page(boss, f"{CONNECTION}?url=nowhere&origin=https://own.example").form("checkup_form")
     assert (again["url"], again["origin"]) == ("nowhere", "https://own.example")
     assert again.send("_start").status_code == 302
-    assert not ApiKey.objects.exists()
+
+
+def test_a_key_for_an_examination_is_gone_with_it_and_so_are_those_of_ended_processes(db: None) -> None:
+    key_issue(name=checkups.KEY_NAME, expires_at=timezone.now() - timedelta(minutes=1))
+    kept, _ = key_issue(name="Ana", expires_at=timezone.now() - timedelta(minutes=1))
+    with key_for_a_moment(checkups.KEY_NAME, timedelta(minutes=1)):
+        assert ApiKey.objects.filter(name=checkups.KEY_NAME, expires_at__gt=timezone.now()).count() == 1
+        assert ApiKey.objects.filter(name=checkups.KEY_NAME).count() == 1
+    assert list(ApiKey.objects.all()) == [kept]
+
+
+def test_who_may_only_look_sends_no_forms(staff: Callable[..., Client]) -> None:
+    assert 'name="send_forms"' not in Page(staff(*VIEWS), CONNECTION).html
+    assert 'name="send_forms"' in Page(staff(*VIEWS, "change_widget"), CONNECTION).html
 
 
 def test_one_that_failed_says_so(boss: Client) -> None:

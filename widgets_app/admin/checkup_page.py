@@ -71,8 +71,11 @@ class CheckupForm(forms.Form):
         "exists as long as the examination; others are asked without.",
     )
 
-    def __init__(self, data: Any, *, initial: dict[str, Any], may_examine_others: bool) -> None:
+    def __init__(self, data: Any, *, initial: dict[str, Any], may_examine_others: bool, may_send_forms: bool) -> None:
         super().__init__(data, initial=initial, label_suffix="")
+        if not may_send_forms:
+            # A form that takes anything would store it.
+            del self.fields["send_forms"]
         self.may_examine_others = may_examine_others
         if not may_examine_others:
             self.fields["url"].widget.attrs["readonly"] = True
@@ -130,7 +133,7 @@ class CheckupForm(forms.Form):
             headers=credential if data["place"] == "header" else {},
             query=credential if data["place"] == "query" else {},
             origin=data["origin"],
-            send_forms=data["send_forms"],
+            send_forms=data.get("send_forms", False),
         )
 
 
@@ -146,7 +149,8 @@ def form_for(request: HttpRequest) -> CheckupForm | None:
     posted, others = request.POST if request.method == "POST" else None, may_examine_others(request)
     url = request.GET.get("url", "") if others else ""
     initial = {"url": url or settings.PUBLIC_URL, "origin": request.GET.get("origin") or WORKSPACE}
-    return CheckupForm(posted, initial=initial, may_examine_others=others)
+    may_send = request.user.has_perm("widgets_app.change_widget")
+    return CheckupForm(posted, initial=initial, may_examine_others=others, may_send_forms=may_send)
 
 
 def start(request: HttpRequest, form: CheckupForm) -> HttpResponse:

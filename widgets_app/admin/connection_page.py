@@ -98,7 +98,7 @@ def authority(_request: HttpRequest) -> FileResponse:
 
 def _certificate(request: HttpRequest) -> Certificate:
     is_public_https = settings.PUBLIC_URL.startswith("https://")
-    if tls.authority_path().is_file():
+    if tls.has_authority():
         return _own_certificate(_serves_itself(request))
     if is_public_https:
         return Certificate(

@@ -16,8 +16,6 @@ from widgets_app.errors import DefinitionError
 from widgets_app.models import ApiKey
 
 NAME_LENGTH = 255
-# What is made for a moment ends by itself, should its process be killed.
-MOMENT = timedelta(minutes=15)
 
 
 @transaction.atomic
@@ -72,9 +70,13 @@ def clean_networks(networks: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def key_for_a_moment(name: str) -> Iterator[str]:
-    """Make a key that may see everything, for as long as the block lasts; yields its text."""
-    expires_at = timezone.now() + MOMENT
+def key_for_a_moment(name: str, moment: timedelta) -> Iterator[str]:
+    """Make a key that may see everything, for as long as the block lasts; yields its text.
+
+    It ends after `moment` in any case, should this process be killed; what is left of such ones is deleted.
+    """
+    ApiKey.objects.filter(name=name, expires_at__lt=timezone.now()).delete()
+    expires_at = timezone.now() + moment
     key, text = key_issue(name=name, groups=Group.objects.all(), expires_at=expires_at)
     try:
         yield text

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import textwrap
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +17,7 @@ from widgets_app.doctor import Limits, Report, Target, examine
 from widgets_app.doctor.visit import WORKSPACE
 from widgets_app.management.base import OneLineCommand, header_of, number_between
 from widgets_app.manifest.contract import Finding
-from widgets_app.services.keys import key_for_a_moment
+from widgets_app.services.checkups import with_key
 
 WIDTH = 79
 KEY_NAME = "check_backend"
@@ -41,7 +40,9 @@ class Command(OneLineCommand):
                             help="header to send, instead of or besides the key; may be repeated")  # fmt: skip
         parser.add_argument("--query", action="append", type=_pair, default=[], metavar="NAME=VALUE",
                             help=f"credential to send in the query, such as {QUERY_NAME}=KEY")  # fmt: skip
-        parser.add_argument("--origin", default=WORKSPACE, help="page that calls the backend (%(default)s)")
+        parser.add_argument(
+            "--origin", type=_origin, default=WORKSPACE, help="page that calls the backend (%(default)s)"
+        )
         parser.add_argument("--skip-forms", action="store_true", help="send no empty form to the paths of forms")
         parser.add_argument("--seconds", type=_seconds, default=limits.seconds, help="end after so long (%(default)g)")
         parser.add_argument(
@@ -52,14 +53,15 @@ class Command(OneLineCommand):
     def handle(self, *args: Any, url: str, **options: Any) -> None:
         """Examine it and write the report; exit code 1 when there are errors."""
         limits = Limits(seconds=options["seconds"], calls=options["calls"])
-        with _credentials(url, options) as headers:
-            target = Target(
-                url or settings.PUBLIC_URL,
-                headers=headers,
-                query=dict(options["query"]),
-                origin=options["origin"],
-                send_forms=not options["skip_forms"],
-            )
+        headers = dict(header_of(text) for text in options["header"])
+        target = Target(
+            url or settings.PUBLIC_URL,
+            headers=headers | ({HEADER: options["key"]} if options["key"] else {}),
+            query=dict(options["query"]),
+            origin=options["origin"],
+            send_forms=not options["skip_forms"],
+        )
+        with with_key(target, KEY_NAME, limits) as target:
             report = examine(target, limits=limits, progress=self._progress)
         self._clear()
         lines = [json.dumps(report.document(), indent=2)] if options["json"] else self._lines(report)
@@ -101,19 +103,11 @@ class Command(OneLineCommand):
         return self.style.SUCCESS(text) if report.ok else self.style.ERROR(text)
 
 
-@contextmanager
-def _credentials(url: str, options: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
-    """Yield the headers to send; this backend is asked with a key of its own where none is given."""
-    headers = dict(header_of(text) for text in options["header"])
-    if options["key"]:
-        headers[HEADER] = options["key"]
-    if url or headers or options["query"] or settings.WIDGETS_OPEN:
-        yield headers
-        return
-    with key_for_a_moment(KEY_NAME) as text:
-        # Servers look for new keys once in this time.
-        time.sleep(settings.WIDGETS_CATALOG_CHECK_SECONDS * 2)
-        yield {HEADER: text}
+def _origin(text: str) -> str:
+    scheme, separator, host = text.partition("://")
+    if scheme not in ("http", "https") or not separator or not re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", host):
+        raise argparse.ArgumentTypeError(f"write it as {WORKSPACE}, without a path")
+    return text
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -5,8 +5,10 @@ const ADMIN = document.currentScript.dataset.admin;
 
 async function asked({ number, url, options }) {
     const begun = performance.now();
+    // A key goes to the address that was typed, and to no other.
+    const redirect = options && options.headers ? "error" : "follow";
     try {
-        const response = await fetch(url, { cache: "no-store", credentials: "omit", ...options });
+        const response = await fetch(url, { cache: "no-store", credentials: "omit", redirect, ...options });
         const text = await response.text();
         return { number, came: true, status: response.status, text, milliseconds: performance.now() - begun };
     } catch (error) {
