@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.test import Client
 from tests.admin.conftest import url
 from tests.admin.pages import Page, messages
 from tests.conftest import Define
+from tests.sources.databases import sqlite
 from widgets_app import catalog
 from widgets_app.models import Query, Source, Widget
 
@@ -128,3 +130,15 @@ def test_who_may_only_look_fills_nothing_in(
     response = staff("view_widget", "view_query").post(url("widget", "fill", widget.pk), {"_columns": "1"})
     assert response.status_code == 403
     assert not widget.columns.exists()
+
+
+def test_columns_and_parameters_of_a_database_are_filled_in(
+    define_query: Define, define_widget: Define, boss: Client, tmp_path: Path
+) -> None:
+    with sqlite(tmp_path) as place:
+        Source.objects.create(name="trades", kind="database", options={"url": place.url})
+        text = "select * from trades where (:name is null or name = :name) or id > 0 limit :limit"
+        define_query("trades", text, source="trades")
+        widget = define_widget("trades", query="trades")
+        assert "the columns id, name, price, day" in messages(press(fill(boss, widget), "columns"))[0]
+        assert "the parameters name, limit" in messages(press(fill(boss, widget), "parameters"))[0]

@@ -332,3 +332,60 @@ def test_each_field_is_offered_the_sources_that_suit_it(boss: Client, upstream: 
         answer = boss.get(reverse("admin:autocomplete"), asked).json()
         offered[model] = [each["text"] for each in answer["results"]]
     assert offered == {"query": ["market"], "widget": ["desk"], "agent": ["desk"]}
+
+
+PASSWORD_FIELD = "options__database__password"
+
+
+@pytest.fixture
+def market(db: None) -> Source:
+    """A database as a source, with a password."""
+    options = {"url": "postgresql://reader@db.example.com/market"}
+    return Source.objects.create(name="db", kind="database", options=options, secrets=seal({"password": SECRET}))
+
+
+def password(source: Source) -> object:
+    source.refresh_from_db()
+    return unseal(source.secrets).get("password")
+
+
+def test_a_database_is_made_with_a_sealed_password(add: Open) -> None:
+    form = add("source").fill(name="db", kind="database", options__database__url="mysql://reader@db.example.com/market")
+    assert form.send(options__database__password=SECRET).status_code == 302
+    source = Source.objects.get()
+    assert source.options == {"url": "mysql://reader@db.example.com/market"}
+    assert password(source) == SECRET
+    assert SECRET not in str(source.secrets)
+
+
+@pytest.mark.parametrize(("typed", "kept"), [(DOTS, SECRET), (NEW_SECRET, NEW_SECRET), ("", None)])
+def test_a_password_is_kept_replaced_or_removed(market: Source, change: Open, typed: str, kept: object) -> None:
+    form = change(market)
+    assert form[PASSWORD_FIELD] == DOTS
+    assert form.send(options__database__password=typed, description="New").status_code == 302
+    assert password(market) == kept
+
+
+def test_a_password_does_not_follow_to_another_database(market: Source, change: Open) -> None:
+    address = "postgresql://reader@db.example.net/market"
+    assert "leads to another server" in change(market).errors(options__database__url=address)
+    assert password(market) == SECRET
+    change(market).send(options__database__url=address, options__database__password=NEW_SECRET)
+    assert password(market) == NEW_SECRET
+
+
+def test_a_password_in_an_address_is_refused_and_a_typed_one_not_sent_back(market: Source, change: Open) -> None:
+    response = change(market).send(name="", options__database__password=NEW_SECRET)
+    assert NEW_SECRET not in response.content.decode()
+    address = "postgresql://reader:geheim@db.example.com/market"
+    assert "enter it as the password of the source" in change(market).errors(options__database__url=address)
+
+
+def test_a_missing_driver_is_named_on_the_page(market: Source, change: Open) -> None:
+    form = change(market).fill(options__database__password=SECRET)
+    assert "snowflake-sqlalchemy" in form.errors(options__database__url="snowflake://reader@account/market")
+
+
+def test_a_database_that_is_away_can_be_saved_and_shown(market: Source, change: Open, boss: Client) -> None:
+    assert change(market).send(description="New").status_code == 302
+    assert SECRET not in boss.get(url("source", "change", market.pk)).content.decode()

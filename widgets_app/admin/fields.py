@@ -256,6 +256,36 @@ class SecretLines(EditedAsText):
         return not self.disabled and self.reads_as(data or "") != dict.fromkeys(initial or {}, HIDDEN)
 
 
+class SecretText(EditedAsText):
+    """One secret value. A stored one shows as dots, and stays where they stay; what was typed is not sent back."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = TextInput({"type": "password", "autocomplete": "new-password"})
+        super().__init__(**{"widget": widget, **kwargs})
+
+    def nothing(self) -> str:
+        """Return no value."""
+        return ""
+
+    def show(self, value: Any) -> str:
+        """Return dots for a value that there is."""
+        return HIDDEN if value else ""
+
+    def prepare_value(self, value: Any) -> str:
+        """Take the value out of what was typed."""
+        if not isinstance(value, Typed):
+            return super().prepare_value(value)
+        return HIDDEN if value == HIDDEN else ""
+
+    def parse(self, text: str) -> str:
+        """Return the value; dots stand for the one that is stored."""
+        return text
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Say whether it was entered, changed or removed."""
+        return not self.disabled and (data or "").strip() != (HIDDEN if initial else "")
+
+
 def _lines(text: str) -> list[tuple[str, str]]:
     """Return names and values; a line without a colon may be a secret alone, so it counts as a value."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]

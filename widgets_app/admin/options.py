@@ -11,7 +11,7 @@ from django import forms
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from widgets_app.admin.fields import HIDDEN, JSONText, SecretLines, Text, Words
+from widgets_app.admin.fields import HIDDEN, JSONText, SecretLines, SecretText, Text, Words
 from widgets_app.admin.inputs import Textarea
 from widgets_app.admin.theme import NumberInput, SelectInput, SwitchInput, TextInput
 
@@ -20,6 +20,9 @@ LONG = frozenset({"text"})
 HOW_TO_KEEP = (
     "One “Name: value” per line. Stored values are never shown: leave the dots to keep one, write over them to replace "
     "it, take the line away to remove it."
+)
+HOW_TO_KEEP_ONE = (
+    "A stored value is never shown: leave the dots to keep it, write over them to replace it, empty it to remove it."
 )
 
 
@@ -45,7 +48,7 @@ class Options:
         """Return what the form fields hold for stored options; of secret ones, only the names get into a page."""
         known = dict(stored) if isinstance(stored, Mapping) else {}
         for option in _secret(self.model) & (secrets or {}).keys():
-            known[option] = {name: SecretStr(value) for name, value in (secrets or {})[option].items()}
+            known[option] = _hidden((secrets or {})[option])
         defaults = self.model.model_fields
         return {
             name: known.get(option, defaults[option].get_default(call_default_factory=True))
@@ -73,6 +76,8 @@ class Options:
         if value is None or option not in _secret(self.model):
             return value
         stored = form.initial.get(name) or {}
+        if isinstance(value, str):
+            return (stored or "") if value == HIDDEN else value
         if lost := [each for each, secret in value.items() if secret == HIDDEN and each not in stored]:
             form.add_error(name, f"Enter the value of {', '.join(lost)}: none is stored under this name.")
             return None
@@ -107,11 +112,19 @@ def plain(options: BaseModel | None) -> dict[str, Any] | None:
 def secrets(options: BaseModel | None) -> dict[str, Any]:
     """Return the secret options that there are, in clear."""
     given = {option: getattr(options, option) for option in (_secret(type(options)) if options else ())}
-    return {
-        option: {name: secret.get_secret_value() for name, secret in values.items()}
-        for option, values in given.items()
-        if values
-    }
+    return {option: _in_clear(value) for option, value in given.items() if value}
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: SecretStr(secret) for name, secret in value.items()}
+    return SecretStr(value)
+
+
+def _in_clear(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: secret.get_secret_value() for name, secret in value.items()}
+    return value.get_secret_value()
 
 
 def _secret(model: type[BaseModel]) -> frozenset[str]:
@@ -150,6 +163,9 @@ def _field(option: str, info: FieldInfo) -> forms.Field:
     if annotation == dict[str, SecretStr]:
         common["help_text"] = f"{common['help_text']} {HOW_TO_KEEP}".strip()
         return SecretLines(**common)
+    if annotation is SecretStr:
+        common["help_text"] = f"{common['help_text']} {HOW_TO_KEEP_ONE}".strip()
+        return SecretText(**common)
     if annotation == dict[str, Any]:
         return JSONText(kind=dict, empty=dict, **common)
     if annotation == list[str]:

@@ -31,6 +31,7 @@ from widgets_app.services.publishing import identifier_of
 from widgets_app.services.upstreams import upstream_check
 from widgets_app.sources import folder
 from widgets_app.sources.collection import CollectionBackend, CollectionOptions
+from widgets_app.sources.database import DatabaseBackend
 from widgets_app.sources.files import MAX_FILE_BYTES, FilesBackend, store_file
 from widgets_app.sources.http import HttpBackend
 from widgets_app.sources.python import PythonBackend
@@ -46,7 +47,11 @@ COLUMNS_FIELD = f"options__{COLLECTION}__columns"
 USERS_SHOWN = 50  # widgets and agents named on the page of their backend
 # What gets its data from sources, many and one.
 USERS = {"queries": "query", "widgets": "widget", "agents": "agent"}
-URL_FIELD, HEADERS_FIELD = f"options__{HTTP}__url", f"options__{HTTP}__headers"
+# For each kind that keeps secrets for one address: the address, and the secrets.
+KEPT_FOR = {
+    kind: (f"options__{kind}__url", f"options__{kind}__{secret}")
+    for kind, secret in ((HTTP, "headers"), (DatabaseBackend.kind, "password"))
+}
 
 
 class BaseSourceForm(KeepingForm):
@@ -86,19 +91,23 @@ class BaseSourceForm(KeepingForm):
 
     def _read_options(self) -> None:
         group = next((group for group in KINDS if self.cleaned_data.get("kind") in group.kinds), None)
-        self._refuse_moved_headers()
+        self._refuse_moved_secrets()
         options = group.validated(self) if group else None
         self.instance.options = plain(options)
         sources.secrets_set(self.instance, secrets(options))
 
-    def _refuse_moved_headers(self) -> None:
-        """Have headers entered again for another server: who may change the address need not know them."""
+    def _refuse_moved_secrets(self) -> None:
+        """Have secrets entered again for another server: who may change the address need not know them."""
+        if (fields := KEPT_FOR.get(self.cleaned_data.get("kind", ""))) is None:
+            return
+        url, secret = fields
+        given = self.cleaned_data.get(secret) or {}
         kept = [
-            v for v in (self.cleaned_data.get(HEADERS_FIELD) or {}).values() if v == HIDDEN or not isinstance(v, str)
+            v for v in (given.values() if isinstance(given, dict) else [given]) if v == HIDDEN or not isinstance(v, str)
         ]
-        before, now = (sources.origin_of(data.get(URL_FIELD)) for data in (self.initial, self.cleaned_data))
+        before, now = (sources.origin_of(data.get(url)) for data in (self.initial, self.cleaned_data))
         if kept and before != now:
-            self.add_error(HEADERS_FIELD, "The address leads to another server now. Enter the values again for it.")
+            self.add_error(secret, "The address leads to another server now. Enter the values again for it.")
 
     def _keep_folder(self) -> None:
         """Have a source that is renamed go on reading its folder, which had its name."""

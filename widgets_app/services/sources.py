@@ -44,12 +44,15 @@ def secrets_set(source: Source, secrets: Mapping[str, Any]) -> None:
     source.secrets = seal(dict(secrets))
 
 
-def origin_of(url: object) -> tuple[str, str, int] | None:
-    """Return what has to stay the same of an address for its secrets to stay; None where there is no address."""
+def origin_of(url: object) -> tuple[str, str, int] | str | None:
+    """Return what has to stay the same of an address for its secrets to stay: all of it but for a web address.
+
+    None where there is no address.
+    """
     try:
         return addresses.parse(str(url)).origin
     except DefinitionError:
-        return None
+        return str(url).strip() if url else None
 
 
 def source_save(

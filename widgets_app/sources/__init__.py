@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from widgets_app.sources import collection, files, http, python
+from widgets_app.sources import collection, database, files, http, python
 
-__all__ = ["collection", "files", "http", "python"]
+__all__ = ["collection", "database", "files", "http", "python"]

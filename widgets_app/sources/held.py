@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -14,6 +14,7 @@ from widgets_app.sources import folder
 from widgets_app.sources.files import FilesQuery
 from widgets_app.sources.frame import ColumnType, Frame
 from widgets_app.sources.json_sql import identifier
+from widgets_app.sources.rows import distinct
 
 TABLE = "rows"
 # What an engine takes besides its rows, and how much more room a table takes than the JSON it is made of.
@@ -114,7 +115,7 @@ def _table(frame: Frame) -> duckdb.DuckDBPyConnection:
 
 
 def _cast(connection: duckdb.DuckDBPyConnection, frame: Frame) -> Iterator[str]:
-    names = _distinct(column.name for column in frame.columns)
+    names = distinct(column.name for column in frame.columns)
     for number, (column, name) in enumerate(zip(frame.columns, names, strict=True)):
         kind = _narrower(connection, f"c{number}", column.type) or _KINDS[column.type]
         yield f"try_cast(c{number} as {kind}) as {identifier(name)}"
@@ -126,13 +127,3 @@ def _narrower(connection: duckdb.DuckDBPyConnection, column: str, kind: ColumnTy
         if connection.execute(f"{others} limit 1").fetchone() is None:
             return name
     return None
-
-
-def _distinct(names: Iterable[str]) -> Iterator[str]:
-    """Give names that DuckDB tells apart, as it does itself for the columns of a query."""
-    taken: set[str] = set()
-    for name in names:
-        tries = (f"{name or 'column'}{end}" for end in itertools.chain([""], map("_{}".format, itertools.count(1))))
-        free = next(each for each in tries if each.lower() not in taken)
-        taken.add(free.lower())
-        yield free

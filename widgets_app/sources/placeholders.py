@@ -54,7 +54,7 @@ def find(text: str, *, dialect: str) -> Template:
 
     Raises DefinitionError for text that can't be split into tokens and for names that can't be used.
     """
-    tokens = _tokens(text, dialect)
+    tokens = tokens_of(text, dialect)
     places = tuple(_places(text, tokens))
     check_names(dict.fromkeys(place.name for place in places))
     return Template(text[: _end(text, tokens)], places)
@@ -79,7 +79,8 @@ def check_names(names: Iterable[str]) -> None:
             raise DefinitionError(f'The placeholders ":{twin}" and ":{name}" differ only in case. Spell them alike.')
 
 
-def _tokens(text: str, dialect: str) -> list[Token]:
+def tokens_of(text: str, dialect: str) -> list[Token]:
+    """Split a text into tokens, comments left out. Raises DefinitionError where that can't be done."""
     try:
         return Dialect.get_or_raise(dialect).tokenize(text)
     except TokenError:

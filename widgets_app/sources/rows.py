@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import datetime
 import enum
+import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 from numbers import Number
 from typing import Any
 
@@ -89,14 +90,47 @@ def frame_from_rows(rows: Iterable[Mapping[Any, Any]], limits: Limits) -> Frame:
     """
     kept = [{str(key): value for key, value in row.items()} for row in islice(rows, limits.rows + 1)]
     names = dict.fromkeys(name for row in kept for name in row)
-    columns = tuple(FrameColumn(name, _kind(row.get(name) for row in kept)) for name in names)
+    columns = tuple(FrameColumn(name, _kind({type(row.get(name)) for row in kept})) for name in names)
     encoded = (_encoded({name: row.get(name) for name in names}) for row in kept)
     return frame_from_json((Batch.of([row]) for row in encoded), columns, limits)
 
 
-def _kind(values: Iterable[Any]) -> ColumnType:
-    types = {type(value) for value in values} - {type(None)}
-    kinds = {_kind_of(one) for one in types}
+def frame_from_batches(
+    batches: Iterable[Sequence[Sequence[Any]]],
+    names: Iterable[str],
+    kinds: Iterable[ColumnType | None],
+    limits: Limits,
+) -> Frame:
+    """Return a Frame of rows that come in order, a few at a time, and are read no further than the limits need.
+
+    A kind that is None is told from the values. Raises as `frame_from_rows`.
+    """
+    unique = tuple(distinct(names))
+    seen: list[set[type]] = [set() for _ in unique]
+
+    def encoded() -> Iterator[Batch]:
+        for batch in batches:
+            for types, values in zip(seen, zip(*batch, strict=True), strict=True):
+                types.update(map(type, values))
+            yield Batch.of([_encoded(dict(zip(unique, row, strict=True))) for row in batch])
+
+    frame = frame_from_json(encoded(), (), limits)
+    told = zip(unique, kinds, seen, strict=True)
+    return replace(frame, columns=tuple(FrameColumn(name, kind or _kind(types)) for name, kind, types in told))
+
+
+def distinct(names: Iterable[str]) -> Iterator[str]:
+    """Give names that DuckDB tells apart, as it does itself for the columns of a query."""
+    taken: set[str] = set()
+    for name in names:
+        tries = (f"{name or 'column'}{end}" for end in chain([""], map("_{}".format, itertools.count(1))))
+        free = next(each for each in tries if each.lower() not in taken)
+        taken.add(free.lower())
+        yield free
+
+
+def _kind(types: Iterable[type]) -> ColumnType:
+    kinds = {_kind_of(one) for one in set(types) - {type(None)}}
     if kinds == {"date", "datetime"}:
         return "datetime"
     if len(kinds) == 1:
