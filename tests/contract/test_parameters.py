@@ -27,6 +27,8 @@ from widgets_app.models import Source, Widget
 from widgets_app.services.publishing import NotPublished, definition_publish
 
 pytestmark = pytest.mark.django_db
+# On PostgreSQL, what counts the changes of a collection does so when they are committed.
+AT_COMMIT = pytest.mark.django_db(transaction=True)
 
 Params = list[Any]
 TODAY = "2024-02-29T12:00:00Z"
@@ -320,6 +322,7 @@ def send(client: Client, **fields: Any) -> Any:
 
 
 @pytest.mark.usefixtures("form")
+@AT_COMMIT
 def test_a_right_form_is_200_and_the_next_get_shows_it(caller: Client) -> None:
     """C-058"""
     assert caller.get("/log").json() == []
@@ -328,6 +331,7 @@ def test_a_right_form_is_200_and_the_next_get_shows_it(caller: Client) -> None:
 
 
 @pytest.mark.usefixtures("form")
+@AT_COMMIT
 def test_excel_sends_forms_as_texts(caller: Client) -> None:
     """C-058 with every value a text."""
     assert send(caller, vessel="Aurora", tons="5", cargo="grain,steel", add="true").status_code == 200
@@ -335,6 +339,7 @@ def test_excel_sends_forms_as_texts(caller: Client) -> None:
 
 
 @pytest.mark.usefixtures("form")
+@AT_COMMIT
 @pytest.mark.parametrize(
     "fields",
     [
@@ -358,6 +363,7 @@ def test_a_wrong_form_is_400_with_the_error_and_changes_nothing(caller: Client, 
 
 
 @pytest.mark.usefixtures("form")
+@AT_COMMIT
 def test_the_pressed_button_tells_the_actions_apart(caller: Client) -> None:
     """C-060"""
 
