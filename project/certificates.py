@@ -174,6 +174,7 @@ def _make_certificate(folder: Path, names: list[Name]) -> None:
         x509.NameAttribute(NameOID.COMMON_NAME, "localhost"),
     ])  # fmt: skip
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+    # Its type allows kinds of keys that sign nothing; the authority's is the one that signs below.
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())  # type: ignore[arg-type]
     certificate = (
         _begun(subject, authority.subject, key.public_key(), CERTIFICATE_DAYS)
@@ -371,6 +372,7 @@ class Renewed:
                 self._look()
                 self._fault = ""
             except Exception as error:
+                # A watcher that ended would let the certificate run out.
                 if self._fault != str(error):
                     logger.error("The certificate before serves on: %s", error)
                 self._fault = str(error)

@@ -97,7 +97,7 @@ def test_a_certificate_of_our_own_is_shown_with_what_to_trust(boss: Client, home
 def test_the_authority_is_sent_without_its_key(staff: Callable[..., Client], home: Path) -> None:
     certificates.own_pair(home, ["localhost"])
     response = staff().get(AUTHORITY)
-    content = b"".join(response.streaming_content)  # type: ignore[attr-defined]
+    content = b"".join(response.streaming_content)  # type: ignore[attr-defined]  # a file is streamed
     assert content == (home / "tls" / "authority.pem").read_bytes()
     assert b"PRIVATE" not in content
     assert response["Content-Disposition"] == 'attachment; filename="widgets-authority.pem"'

@@ -150,7 +150,7 @@ def test_a_click_on_a_header_sorts_where_the_rows_are(client: Any, show: Show, a
     header = client.locator(".ag-header-cell[col-id='draft'] .ag-header-cell-label")
     for order, first in (("asc", ["0.0", "0.0"]), ("desc", ["9.9", "9.9"])):
         header.click()
-        eventually(lambda expected=first: texts(client, "calls", "draft")[:2] == expected, every=0.1)  # type: ignore[misc]
+        eventually(lambda expected=first: texts(client, "calls", "draft")[:2] == expected, every=0.1)  # type: ignore[misc]  # bound now
         (sort,) = asked[-1]["sortModel"]
         assert (sort["colId"], sort["sort"]) == ("draft", order)
 

@@ -25,6 +25,13 @@ def cells(page: Any) -> list[str]:
 
 
 def test_rows_of_a_collection_are_entered_found_changed_and_deleted(page: Any) -> None:
+    make_collection(page)
+    enter_two_rows(page)
+    find_and_change_one(page)
+    delete_it(page)
+
+
+def make_collection(page: Any) -> None:
     page.goto("/admin/widgets_app/source/add/")
     page.fill("#id_name", "log")
     page.select_option("#id_kind", "collection")
@@ -36,6 +43,8 @@ def test_rows_of_a_collection_are_entered_found_changed_and_deleted(page: Any) -
     page.wait_for_selector("#empty")
     follow(page, "Add a row")
 
+
+def enter_two_rows(page: Any) -> None:
     page.fill("#id_column__vessel", "Aurora")
     page.fill("#id_column__tons", "12.5")
     page.check("#id_column__in_port")
@@ -54,6 +63,8 @@ def test_rows_of_a_collection_are_entered_found_changed_and_deleted(page: Any) -
         "Borealis", "Aurora", "12.5", "2024-02-29", "2024-02-29 10:00:30"
     ]  # fmt: skip
 
+
+def find_and_change_one(page: Any) -> None:
     page.fill("#searchbar", "auro")
     page.press("#searchbar", "Enter")
     page.wait_for_url("**q=auro**")
@@ -67,6 +78,8 @@ def test_rows_of_a_collection_are_entered_found_changed_and_deleted(page: Any) -
     page.wait_for_url("**q=auro**")
     assert "13" in cells(page)
 
+
+def delete_it(page: Any) -> None:
     page.locator("#result_list tbody th a").click()
     follow(page, "Delete collection row")
     press(page, "Yes, I’m sure")  # noqa: RUF001  the theme's own words
