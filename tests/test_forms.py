@@ -301,6 +301,15 @@ def test_a_function_is_called_with_the_values_and_who_asks(called: list[Any], po
     assert post(vessel="Bad", add=True)[0] == 502
 
 
+def test_a_function_that_is_gone_since_the_form_was_published_is_told(called: list[Any], post: Post) -> None:
+    define([{"does": "function", "source": "code", "function": "note"}])
+    functions._FUNCTIONS.pop("note")
+    status, body = post(vessel="Aurora", add=True)
+    assert status == 502
+    assert body["error"].startswith("The form can't be taken: ")
+    assert "note" in body["error"]
+
+
 def test_a_function_is_called_once_for_what_is_sent_twice_unless_the_call_failed(called: list[Any], post: Post) -> None:
     define([{"does": "function", "source": "code", "function": "note", "once_seconds": 30}])
     for _ in range(2):

@@ -17,7 +17,7 @@ from widgets_app.authentication import Caller
 from widgets_app.catalog import FormRoute
 from widgets_app.collecting import Collection, Data
 from widgets_app.compiled import Action, Form, OpenSource
-from widgets_app.errors import BadRequest, Busy, SourceFailed
+from widgets_app.errors import BadRequest, Busy, DefinitionError, SourceFailed
 from widgets_app.models import CollectionRow, FormAction, Submission
 from widgets_app.parameters.types import is_true
 from widgets_app.parameters.validate import validate
@@ -60,7 +60,11 @@ def _action(form: Form, button: str) -> Action:
 def _call(source: OpenSource | None, action: Action, sent: Data, caller: Caller, path: str) -> None:
     if source is None or not isinstance(source.backend, PythonBackend):
         raise SourceFailed(f'The source "{action.source}" of the form calls no functions. Choose another one.')
-    function = source.backend.prepare(action.function)
+    try:
+        function = source.backend.prepare(action.function)
+    except DefinitionError as error:
+        # It was there when the form was published.
+        raise SourceFailed(f"The form can't be taken: {error}") from error
     call = Call(caller={"name": caller.name, "user": caller.user, "groups": sorted(caller.groups)})
     given = {name: sent.get(name) for name in function.placeholders}
     submission = _submission(path, action, sent, caller)
