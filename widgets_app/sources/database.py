@@ -340,7 +340,7 @@ def _width(row: Sequence[Any]) -> int:
 
 @register
 class DatabaseBackend(SourceBackend):
-    """A database, with as many connections as the source has slots."""
+    """A database, with a few connections that are kept open."""
 
     kind = "database"
     label = "Database (SQL)"
