@@ -8,7 +8,7 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,9 @@ class Place:
                                           "and datname = current_database()").fetchone()  # fmt: skip
                 return bool(held and held[0])
         files = Path(f"/proc/{command.process.pid}/fd")
-        return any(os.path.realpath(file).endswith("db.sqlite3") for file in files.iterdir())
+        with suppress(FileNotFoundError):  # closed while it was looked at
+            return any(os.path.realpath(file).endswith("db.sqlite3") for file in files.iterdir())
+        return False
 
     def widgets(self) -> dict[str, Any]:
         """Return what is here."""

@@ -9,11 +9,11 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -39,6 +39,8 @@ MARGIN = timedelta(seconds=30)
 WRITE_ATTEMPTS = 5
 BUSY = f"This server examines {AT_ONCE} backends already. Wait until one of them is done, then start again."
 FAULT = "The examination itself failed: the server's log says why. What it had found is lost; start it again."
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +153,9 @@ def with_key(target: Target, name: str, limits: Limits) -> Iterator[Target]:
         yield target
         return
     wait = min(settings.WIDGETS_CATALOG_CHECK_SECONDS * 2, KEY_SECONDS)
-    with key_for_a_moment(name, timedelta(seconds=limits.seconds + wait) + MARGIN) as text:
+    moment = timedelta(seconds=limits.seconds + wait) + MARGIN
+    with ExitStack() as stack:
+        text = _persistently(lambda: stack.enter_context(key_for_a_moment(name, moment)))
         KEYS.check()
         # Other processes look for new keys once in this time.
         time.sleep(wait)
@@ -160,15 +164,18 @@ def with_key(target: Target, name: str, limits: Limits) -> Iterator[Target]:
 
 
 def _finish(pk: int, outcome: dict[str, str]) -> None:
-    for attempt in range(1, WRITE_ATTEMPTS + 1):
+    _persistently(lambda: Checkup.objects.filter(pk=pk).update(finished_at=timezone.now(), **outcome))
+
+
+def _persistently(write: Callable[[], T]) -> T:
+    """Write to the database, and try again where it is busy."""
+    for attempt in range(1, WRITE_ATTEMPTS):
         try:
-            Checkup.objects.filter(pk=pk).update(finished_at=timezone.now(), **outcome)
-            return
+            return write()
         except DatabaseError:
-            if attempt == WRITE_ATTEMPTS:
-                raise
             connection.close()
             time.sleep(attempt)
+    return write()
 
 
 # ---- results
