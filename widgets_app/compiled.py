@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 # What Workspace assumes where a widget has no staleTime.
 STALE_SECONDS = 300.0
+MB = 1024 * 1024
 # The longest time for which anything is kept.
 LONGEST_SECONDS = 30 * 24 * 3600.0
 APP_DEFAULTS: Mapping[str, Any] = {"allowCustomization": True, "groups": [], "prompts": []}
@@ -349,7 +350,7 @@ def agent_of(text: str, groups: frozenset[str]) -> AgentEntry:
 
 def open_source(source: Source, known: OpenSource | None = None) -> OpenSource:
     """Open a source, or keep the open one when the settings are the same."""
-    limits = Limits(seconds=source.seconds, rows=source.rows)
+    limits = Limits(seconds=source.seconds, rows=source.rows, bytes=source.megabytes * MB)
     wanted = (source.name, source.kind, source.options, source.secrets, source.slots)
     if known is not None and known.settings == wanted and known.backend is not None:
         return OpenSource(wanted, known.backend, "", limits, known.slots)
@@ -396,7 +397,7 @@ def query_of(version: int, published: Mapping[str, Any], source: OpenSource | No
         version=version,
         text=published["text"],
         source=source,
-        limits=Limits(seconds=published["seconds"] or limits.seconds, rows=published["rows"] or limits.rows),
+        limits=replace(limits, seconds=published["seconds"] or limits.seconds, rows=published["rows"] or limits.rows),
         cache_seconds=published["cache_seconds"],
         options_path=published["options_path"],
         prepared=prepared,

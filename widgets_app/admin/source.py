@@ -166,7 +166,7 @@ class SourceAdmin(BackendAdmin):
     }
     fieldsets = (
         (None, {"fields": ["name", "kind", *OPTION_FIELDS, "upload", "description"]}),
-        ("Limits", {"fields": ["seconds", "rows", "slots"]}),
+        ("Limits", {"fields": ["seconds", "rows", "megabytes", "slots"]}),
     )
 
     @display(description="kind", ordering="kind")

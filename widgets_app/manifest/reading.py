@@ -66,6 +66,7 @@ def read_query(document: Document, query: Query | None = None) -> Query:
     query.source_id = _Names().source(document.get("source"))
     for name in ("name", "description", "text", "cache_seconds", "seconds", "rows", "options_path"):
         setattr(query, name, document[name])
+    query.cron = document.get("cron", "")
     query.save()
     query.choices.all().delete()
     Choice.objects.bulk_create(_choices(document["choices"], query=query))

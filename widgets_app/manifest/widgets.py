@@ -44,6 +44,7 @@ def query_document(query: Query) -> Document:
         "source": query.source.name if query.source else None,
         "text": query.text,
         "cache_seconds": query.cache_seconds,
+        **({"cron": query.cron} if query.cron else {}),
         "seconds": query.seconds,
         "rows": query.rows,
         "options_path": query.options_path,

@@ -33,6 +33,11 @@ class ApiKey(models.Model):
         blank=True,
         help_text="Networks it may be used from: 10.0.0.0/8, 192.168.1.7. Empty: from everywhere.",
     )
+    may_put_files = models.BooleanField(
+        "may put files",
+        default=False,
+        help_text="The key may replace data files by PUT /-/files/, as notebooks and schedulers do.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -41,6 +41,16 @@ class Query(Published):
             "How long a result is reused. Empty: as long as the widget's data counts as fresh (staleTime). 0: never."
         ),
     )
+    cron = models.CharField(
+        "refresh schedule",
+        max_length=100,
+        blank=True,
+        default="",
+        help_text=(
+            "When the result is made anew before anybody asks, as five cron fields: */15 6-20 * * 1-5. Empty: when "
+            "somebody asks."
+        ),
+    )
     seconds = models.PositiveIntegerField(
         "time limit (s)",
         null=True,

@@ -30,6 +30,12 @@ class Source(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(10_000_000)],
         help_text="Most rows of one answer; more are cut off, and the answer says so.",
     )
+    megabytes = models.PositiveIntegerField(
+        "size limit (MB)",
+        default=64,
+        validators=[MinValueValidator(1), MaxValueValidator(1024)],
+        help_text="Most megabytes of one answer; the rows beyond are cut off, and the answer says so.",
+    )
     slots = models.PositiveSmallIntegerField(
         "queries at once",
         default=4,
@@ -41,7 +47,9 @@ class Source(models.Model):
         ordering = ["name"]
         constraints = [
             models.CheckConstraint(condition=~Q(name="") & ~Q(kind=""), name="source_named"),
-            models.CheckConstraint(condition=Q(seconds__gte=1, rows__gte=1, slots__gte=1), name="source_limits"),
+            models.CheckConstraint(
+                condition=Q(seconds__gte=1, rows__gte=1, megabytes__gte=1, slots__gte=1), name="source_limits"
+            ),
         ]
 
     def __str__(self) -> str:

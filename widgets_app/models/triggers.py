@@ -30,7 +30,7 @@ class Tracked(NamedTuple):
 
 def tracked() -> list[Tracked]:
     """Return every table that the catalog or the keys are compiled from."""
-    from widgets_app.models import Agent, ApiKey, App, CollectionRow, Query, Revision, Source, Widget
+    from widgets_app.models import Agent, ApiKey, App, CollectionRow, Query, Revision, RowValue, Source, Widget
 
     user, group = apps.get_model("auth", "User"), apps.get_model("auth", "Group")
     catalog, keys = Revision.CATALOG, Revision.KEYS
@@ -39,12 +39,15 @@ def tracked() -> list[Tracked]:
         _columns(catalog, App, "published_id", "position"),
         _columns(catalog, Agent, "published_id", "position"),
         _columns(catalog, Query, "published_id"),
-        _columns(catalog, Source, "name", "kind", "options", "secrets", "seconds", "rows", "slots"),
+        _columns(catalog, Source, "name", "kind", "options", "secrets", "seconds", "rows", "megabytes", "slots"),
         _columns(catalog, group, "name"),
         _through(catalog, Widget, "groups"),
         _through(catalog, App, "groups"),
         _through(catalog, Agent, "groups"),
-        _columns(keys, ApiKey, "name", "prefix", "digest", "user_id", "expires_at", "networks", "revoked_at"),
+        _columns(
+            keys, ApiKey, "name", "prefix", "digest", "user_id", "expires_at", "networks", "revoked_at", "may_put_files"
+        ),
+        _columns(keys, RowValue, "name", "values", "api_key_id", "user_id", "group_id"),
         _columns(keys, group, "name"),
         _columns(keys, user, "username", "is_active"),
         _through(keys, ApiKey, "groups"),

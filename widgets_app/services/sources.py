@@ -19,7 +19,7 @@ from widgets_app.sources import address as addresses
 
 Document = dict[str, Any]
 
-FIELDS = ("name", "kind", "description", "options", "seconds", "rows", "slots")
+FIELDS = ("name", "kind", "description", "options", "seconds", "rows", "megabytes", "slots")
 UPSTREAM_KIND = "http"
 # In a document: the secret options themselves on their way in, never on the way out.
 SECRETS = "secrets"

@@ -147,6 +147,7 @@ class SourceEntry(_Strict):
     options: dict[str, Any] | None = None
     seconds: int = 30
     rows: int = 100_000
+    megabytes: int = 64
     slots: int = 4
 
 
@@ -158,6 +159,7 @@ class QueryEntry(_Strict):
     source: str | None = None
     text: Text = ""
     cache_seconds: Annotated[int, Field(ge=0, le=30 * 24 * 3600)] | None = None
+    cron: Annotated[Text, Field(max_length=100)] = ""
     seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
     rows: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     options_path: Annotated[Text, Field(max_length=200)] = ""
@@ -309,7 +311,13 @@ def _backend_of(name: str, content: Any) -> Document:
     ):
         _refuse_twice(name, kind, names)
     document: Document = parsed.model_dump(exclude_unset=True)
-    return document | {"queries": [query.model_dump() for query in parsed.queries]}
+    return document | {"queries": [_query_document(query) for query in parsed.queries]}
+
+
+def _query_document(query: QueryEntry) -> Document:
+    document: Document = query.model_dump()
+    # As export writes it: a query without a schedule has no such member.
+    return document if query.cron else {key: value for key, value in document.items() if key != "cron"}
 
 
 def _refuse_twice(file: str, kind: str, names: Sequence[str]) -> None:
