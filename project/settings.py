@@ -19,8 +19,13 @@ WIDGETS_FILES = WIDGETS_HOME / "files"
 try:
     WIDGETS_FILES.mkdir(parents=True, exist_ok=True)
     SECRET_KEY = env.secret("SECRET_KEY", WIDGETS_HOME / "secret_key")
+    # Older keys, with which sessions and the secrets of sources can still be read.
+    SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS", [])
 except OSError as error:
     raise ImproperlyConfigured(f"WIDGETS_HOME can't be used: {error}.") from None
+
+# Files with secrets that sources name, as container platforms put them there.
+WIDGETS_SECRETS_FOLDER = env.text("WIDGETS_SECRETS_FOLDER", "/run/secrets")
 
 VERSION = "0.1.0"
 DEBUG = env.flag("DEBUG", False)

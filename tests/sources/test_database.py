@@ -490,8 +490,8 @@ def test_the_own_database_is_not_read(tmp_path: Path, settings: Any, monkeypatch
 
 def test_a_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     options = DatabaseOptions(url="postgresql://ana@host/x", password=SecretStr("env:WIDGETS_SECRET_DESK"))
-    with pytest.raises(DefinitionError, match="WIDGETS_SECRET_DESK with the password of the source is not set"):
-        DatabaseBackend("desk", options)
+    with pytest.raises(SourceFailed, match="WIDGETS_SECRET_DESK with a secret of the source is not set"):
+        options.opened_url()
     monkeypatch.setenv("WIDGETS_SECRET_DESK", PASSWORD)
     assert options.opened_url().password == PASSWORD
     for name in ("SECRET_KEY", "DATABASE_URL", "HOME"):

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,6 +188,23 @@ def test_a_body_of_unknown_length_is_sent_in_chunks(port: int, slots: Slots, ups
 def test_a_post_without_a_body_says_so(port: int, slots: Slots, upstream: Upstream):
     ask(port, slots, method="POST")
     assert upstream.headers["content-length"] == "0"
+
+
+def test_a_header_that_is_in_a_file_is_read_for_each_request(
+    port: int, slots: Slots, upstream: Upstream, tmp_path: Path, settings: Any
+):
+    settings.WIDGETS_SECRETS_FOLDER = str(tmp_path)
+    backend = backend_at(port, headers={"X-Desk-Key": "file:desk"})
+    for value in (SECRET, "renewed-secret"):
+        (tmp_path / "desk").write_text(f"{value}\n")
+        send(backend, slots, Forward("GET", "x")).close()
+        assert upstream.headers["x-desk-key"] == value
+    (tmp_path / "desk").write_text("two\nlines")
+    with pytest.raises(SourceFailed, match="The value of the header X-Desk-Key has line breaks"):
+        send(backend, slots, Forward("GET", "x"))
+    (tmp_path / "desk").unlink()
+    with pytest.raises(SourceFailed, match='The file "desk" with a secret of the source can\'t be read'):
+        send(backend, slots, Forward("GET", "x"))
 
 
 def test_the_headers_of_the_source_are_sent_and_no_others_than_ours(port: int, slots: Slots, upstream: Upstream):

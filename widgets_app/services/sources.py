@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from widgets_app.compiled import open_backend
 from widgets_app.errors import DefinitionError
 from widgets_app.models import Source
-from widgets_app.sealing import seal, unseal
+from widgets_app.sealing import resealed, seal, unseal
 from widgets_app.sources import address as addresses
 
 Document = dict[str, Any]
@@ -42,6 +42,21 @@ def secrets_set(source: Source, secrets: Mapping[str, Any]) -> None:
         if secrets_of(source) == secrets:
             return
     source.secrets = seal(dict(secrets))
+
+
+def secrets_rotate() -> tuple[list[str], list[str]]:
+    """Seal the secrets of all sources with SECRET_KEY; return the names of those changed, and of those unreadable."""
+    changed, unreadable = [], []
+    for source in Source.objects.exclude(secrets=None):
+        try:
+            sealed = resealed(source.secrets or "")
+        except DefinitionError:
+            unreadable.append(source.name)
+            continue
+        # Whoever has entered others meanwhile is right.
+        if sealed and Source.objects.filter(pk=source.pk, secrets=source.secrets).update(secrets=sealed):
+            changed.append(source.name)
+    return changed, unreadable
 
 
 def origin_of(url: object) -> tuple[str, str, int] | str | None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from django.conf import settings
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, bindparam, create_engine, event, make_url, text
+from sqlalchemy import Dialect as SqlDialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import NullType
@@ -23,6 +24,7 @@ from sqlglot.dialects.dialect import Dialect
 
 from widgets_app.errors import BadRequest, DefinitionError, RequestError, SourceFailed
 from widgets_app.sources import address as addresses
+from widgets_app.sources import references
 from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend, SourceOptions
 from widgets_app.sources.database_server import CONNECT_SECONDS, Server, server_for
 from widgets_app.sources.database_text import Statement, statement
@@ -47,10 +49,6 @@ COLUMN_LIMITS = Limits(seconds=CONNECT_SECONDS, rows=50)
 # How often a server is asked to stop a query, and when its connection is cut instead.
 STOP_AGAIN_SECONDS = 0.5
 CUT_SECONDS = 5.0
-
-FROM_ENVIRONMENT = "env:"
-# Variables whose names begin so are for sources; who edits those must not reach the other secrets of the server.
-FOR_SOURCES = "WIDGETS_SECRET_"
 
 # The drivers that are here.
 _DRIVERS = {"postgresql": "psycopg", "postgres": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
@@ -101,8 +99,8 @@ class DatabaseOptions(SourceOptions):
     password: SecretStr = Field(
         default=SecretStr(""),
         title="Password",
-        description="Password of the user in the address; it is kept encrypted. env:WIDGETS_SECRET_NAME takes it from "
-        "an environment variable of the server. Use a login that may only read.",
+        description="Password of the user in the address; it is kept encrypted. " + references.HELP + " Use a login "
+        "that may only read.",
     )
 
     @field_validator("url")
@@ -117,21 +115,19 @@ class DatabaseOptions(SourceOptions):
             _check_file(url.database or "")
         return value.strip()
 
-    @model_validator(mode="after")
-    def _known_variable(self) -> DatabaseOptions:
-        given = self.password.get_secret_value()
-        name = given.removeprefix(FROM_ENVIRONMENT).strip()
-        if given.startswith(FROM_ENVIRONMENT) and not name.startswith(FOR_SOURCES):
-            raise ValueError(f"variables for sources begin with {FOR_SOURCES}; give it such a name")
-        return self
+    @field_validator("password")
+    @classmethod
+    def _usable(cls, value: SecretStr) -> SecretStr:
+        references.check(value)
+        return value
+
+    def plain_url(self) -> URL:
+        """Return the address with its driver, without its password."""
+        return _parsed(self.url)
 
     def opened_url(self) -> URL:
-        """Return the address with its driver and its password. Raises DefinitionError for a variable that isn't set."""
-        url, given = _parsed(self.url), self.password.get_secret_value()
-        if given.startswith(FROM_ENVIRONMENT):
-            name = given.removeprefix(FROM_ENVIRONMENT).strip()
-            if not (given := os.environ.get(name, "")):
-                raise DefinitionError(f"The environment variable {name} with the password of the source is not set.")
+        """Return the address with its driver, and its password as it is now. Raises SourceFailed where that lacks."""
+        url, given = self.plain_url(), references.revealed(self.password)
         return url.set(password=given) if given else url
 
 
@@ -164,12 +160,12 @@ def _check_file(path: str) -> None:
 class Database:
     """A database with its open connections. Thread-safe."""
 
-    def __init__(self, source: str, url: URL) -> None:
+    def __init__(self, source: str, opened_url: Callable[[], URL], url: URL) -> None:
         self.source = source
-        self._url = url
         self.server, self._engine = _opened(url)
         self.dialect = _dialect(url.get_backend_name())
         self._away_until = 0.0
+        event.listen(self._engine, "do_connect", _with_password(self.server, opened_url))
         event.listen(self._engine, "connect", _preparing(self.server))
         event.listen(self._engine, "handle_error", _close_cursor)
         weakref.finalize(self, self._engine.dispose)
@@ -207,7 +203,7 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        for host in _hosts(self._url):
+        for host in _hosts(self.server.url):
             addresses.check_listed(host)
         try:
             connection = self._engine.connect()
@@ -232,11 +228,11 @@ class Database:
             return deadline.exceeded()
         if error.connection_invalidated:
             return SourceFailed("The connection to the database was lost. Try again in a moment.")
-        return SourceFailed(f"The query failed: {self._safe(self.server.explained(cause), *_hosts(self._url))}")
+        return SourceFailed(f"The query failed: {self._safe(self.server.explained(cause), *_hosts(self.server.url))}")
 
     def _safe(self, text: str, *names: str) -> str:
         """Return a text of a driver's without the password, and without these names."""
-        words = filter(None, (self._url.password, *names))
+        words = filter(None, (self.server.url.password, *names))
         found = "|".join(rf"(?<!\w){re.escape(str(word))}(?!\w)" for word in words)
         return re.sub(found, "…", text) if found else text
 
@@ -354,7 +350,7 @@ class DatabaseBackend(SourceBackend):
         super().__init__(name, options)
         if not isinstance(options, DatabaseOptions):
             raise DefinitionError(f'The source "{name}" has no address. Enter the address of the database.')
-        self._database = Database(name, options.opened_url())
+        self._database = Database(name, options.opened_url, options.plain_url())
 
     def prepare(self, text: str) -> DatabaseQuery:
         """Check the text without asking the database, which may be away."""
@@ -387,6 +383,17 @@ def _missing(name: str, what: str) -> str:
     package = _PACKAGES.get(name, name if what == "driver" else "")
     advice = f"Install the package {package}." if package else "Check its spelling, or install the package that has it."
     return f'There is no {what} "{name}" here. {advice}'
+
+
+def _with_password(server: Server, opened_url: Callable[[], URL]) -> Any:
+    """Let each new connection have the password as it is then. What listens must not know the Database."""
+
+    def connecting(dialect: SqlDialect, _: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        server.url = opened_url()
+        arguments[:], fresh = dialect.create_connect_args(server.url)
+        options.update(fresh)
+
+    return connecting
 
 
 def _preparing(server: Server) -> Any:

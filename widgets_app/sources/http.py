@@ -24,6 +24,7 @@ from widgets_app.errors import (
     one_line,
 )
 from widgets_app.sources import address as addresses
+from widgets_app.sources import references
 from widgets_app.sources.base import (
     Answer,
     Call,
@@ -96,7 +97,7 @@ class HttpOptions(SourceOptions):
         default_factory=dict,
         title="Headers",
         description="Sent with every request, such as X-API-KEY with the key of the backend. They are kept encrypted. "
-        "Keys of the callers are never sent on.",
+        "Keys of the callers are never sent on. " + references.HELP,
     )
     private_hosts: list[str] = Field(
         default_factory=list,
@@ -130,7 +131,11 @@ class HttpOptions(SourceOptions):
     @field_validator("headers")
     @classmethod
     def _sendable(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        check_headers({name: secret.get_secret_value() for name, secret in value.items()})
+        for secret in value.values():
+            references.check(secret)
+        # What is only named is looked at when it is read.
+        named = {name for name, secret in value.items() if references.is_reference(secret)}
+        check_headers({name: "" if name in named else secret.get_secret_value() for name, secret in value.items()})
         return value
 
     @field_validator("private_hosts")
@@ -156,7 +161,7 @@ class HttpBackend(UpstreamBackend):
         if not isinstance(options, HttpOptions):
             raise DefinitionError(f'The source "{name}" has no address. Enter the address of the backend.')
         self._base = addresses.parse(options.url)
-        self._secret = {name: secret.get_secret_value() for name, secret in options.headers.items()}
+        self._headers = options.headers
         self._most = options.max_mb * _MB
         self._redirects = options.redirects
         self._outbound = Outbound(options.private_hosts)
@@ -193,7 +198,16 @@ class HttpBackend(UpstreamBackend):
             headers["Content-Length"] = str(forward.length)
         elif forward.body is not None:
             headers["Transfer-Encoding"] = "chunked"
-        return Outgoing(forward.method, address, headers, self._secret, _exactly(forward.body, forward.length))
+        return Outgoing(forward.method, address, headers, self._secret(), _exactly(forward.body, forward.length))
+
+    def _secret(self) -> dict[str, str]:
+        """Return the headers of the source as they are now."""
+        found = {name: references.revealed(secret) for name, secret in self._headers.items()}
+        try:
+            check_headers(found)
+        except DefinitionError as error:
+            raise SourceFailed(str(error)) from None
+        return found
 
     def _target(self, forward: Forward) -> str:
         segments = forward.path.split("/")
@@ -239,7 +253,7 @@ class HttpBackend(UpstreamBackend):
 
     def _without_secrets(self, text: str) -> str:
         """Return the text without the values of the headers, which some upstreams repeat."""
-        words = {word for value in self._secret.values() for word in (value, *value.split())}
+        words = {word for value in self._secret().values() for word in (value, *value.split())}
         for word in sorted(words, key=len, reverse=True):
             text = text.replace(word, "…") if len(word) >= SECRET_LENGTH else text
         return text
