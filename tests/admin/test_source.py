@@ -236,7 +236,7 @@ def test_headers_sealed_with_another_key_are_asked_for_again(upstream: Source, c
     with override_settings(SECRET_KEY="the one before"):
         Source.objects.update(secrets=seal({"headers": HEADERS}))
     page = Page(boss, url("source", "change", upstream.pk))
-    assert "encrypted with another SECRET_KEY. Enter them again." in page.text
+    assert "encrypted with another SECRET_KEY. Enter them again" in page.text
     assert "another SECRET_KEY" in page.form("source_form").errors(description="New")
     assert change(upstream).send(options__http__headers=f"X-API-KEY: {NEW_SECRET}").status_code == 302
     assert secrets(upstream) == {"X-API-KEY": NEW_SECRET}
