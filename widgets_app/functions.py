@@ -15,10 +15,14 @@ these share one event loop: what blocks belongs into `asyncio.to_thread`.
 
 from __future__ import annotations
 
+import datetime
+import enum
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 from django.utils.module_loading import autodiscover_modules
 
@@ -29,7 +33,22 @@ MODULE = "widgets"
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
+_LISTS = (list, tuple, set, frozenset, Sequence)
+_KINDS: Mapping[Literal["boolean", "number", "date", "text"], tuple[type, ...]] = {
+    "boolean": (bool,), "number": (int, float, Decimal), "date": (datetime.date,), "text": (str,),
+}  # fmt: skip
+
 _FUNCTIONS: dict[str, DataFunction] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What an argument takes, as far as its function tells: `choices` are all its values, `many` says several."""
+
+    type: Literal["", "text", "number", "boolean", "date"] = ""
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +59,7 @@ class DataFunction:
     function: Callable[..., object]
     defaults: Mapping[str, Any]
     wants_caller: bool
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
 
     def __call__(self, values: Mapping[str, Any], caller: Mapping[str, Any]) -> object:
         """Call with the values given; an argument whose value is None gets its default, if it has one."""
@@ -96,4 +116,58 @@ def _described(name: str, function: Callable[..., object]) -> DataFunction:
                 "Write each argument out, without * and /."
             )
     defaults = {key: parameter.default for key, parameter in parameters.items() if key != CALLER}
-    return DataFunction(name, function, defaults, CALLER in parameters)
+    return DataFunction(name, function, defaults, CALLER in parameters, _arguments(function, defaults))
+
+
+def _arguments(function: Callable[..., object], defaults: Mapping[str, Any]) -> dict[str, Argument]:
+    try:
+        hints = get_type_hints(function)
+    except Exception:
+        # Names that only type checkers know, for example.
+        hints = {}
+    return {name: _argument(hints.get(name), default) for name, default in defaults.items()}
+
+
+def _argument(hint: Any, default: Any) -> Argument:
+    default = None if default is inspect.Parameter.empty else default
+    if hint is None:
+        hint = type(default)
+    (hint, *others) = [one for one in _alternatives(hint) if one is not types.NoneType] or [None]
+    many = get_origin(hint) in _LISTS and not others
+    if many:
+        hint = get_args(hint)[0]
+    choices = _choices(hint)
+    kinds = {_kind(type(choice) if choices else one) for one in (hint, *others) for choice in choices or (None,)}
+    return Argument(kinds.pop() if len(kinds) == 1 else "", _plain(default), choices, many)
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    if inspect.isclass(hint) and issubclass(hint, enum.Enum):
+        return tuple(member.value for member in hint)
+    return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def _kind(hint: Any) -> Literal["", "text", "number", "boolean", "date"]:
+    if not inspect.isclass(hint):
+        return ""
+    # True is a number to Python.
+    for kind, classes in _KINDS.items():
+        if issubclass(hint, classes):
+            return kind
+    return ""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, datetime.date):
+        return value.isoformat()[:10]
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return ",".join(str(_plain(one)) for one in value) or None
+    return value if isinstance(value, str | int | float) else None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import pytest
 
 from tests.conftest import Define
+from widgets_app.functions import _described
 from widgets_app.models import Column, Parameter, Widget
-from widgets_app.services.suggesting import columns_missing, parameters_missing, parts_add
+from widgets_app.services.suggesting import columns_missing, parameters_add, parameters_missing, parts_add
 from widgets_app.sources.frame import ColumnType, FrameColumn
 
 pytestmark = pytest.mark.django_db
@@ -116,3 +119,40 @@ def test_a_parameter_goes_into_the_last_row(widget: Widget) -> None:
     widget.param_rows = 2
     (parameter,) = parameters_missing(widget, ["ticker"], [])
     assert parameter.row == 1
+
+
+def shop(
+    region: Literal["North", "South"] = "North", until: datetime.date | None = None, limit: float = 2.5,
+    tags: Sequence[str] = (), sizes: Sequence[Literal["S", "M"]] = (), since: int = 3, gross: bool = True, note=None, day=7,
+) -> None:  # fmt: skip
+    """Take what functions take."""
+
+
+def test_the_signature_of_a_function_tells_its_parameters_and_choices(widget: Widget) -> None:
+    arguments = _described("shop", shop).arguments
+    parameters_add(parameters_missing(widget, arguments, [], arguments), arguments)
+    found = {parameter.param_name: parameter for parameter in widget.parameters.all()}
+    looks = {name: (p.type, p.value, p.multi_select, p.multiple) for name, p in found.items()}
+    assert looks == {
+        "region": ("text", "North", None, None),
+        "until": ("date", "$currentDate", None, None),
+        "limit": ("number", 2.5, None, None),
+        "tags": ("text", None, None, True),
+        "sizes": ("text", None, True, None),
+        "since": ("number", 3, None, None),
+        "gross": ("boolean", True, None, None),
+        "note": ("text", None, None, None),
+        "day": ("number", 7, None, None),
+    }
+    assert [(one.label, one.value) for one in found["region"].choices.all()] == [("North", "North"), ("South", "South")]
+    assert [one.value for one in found["sizes"].choices.all()] == ["S", "M"]
+    assert not found["limit"].choices.exists()
+
+
+def test_a_signature_that_cannot_be_read_tells_its_defaults_only(widget: Widget) -> None:
+    def odd(count: Missing = 4, other: Missing = ...) -> None:  # type: ignore[name-defined]  # noqa: F821
+        """Name a type that there is not."""
+
+    arguments = _described("odd", odd).arguments
+    count, other = parameters_missing(widget, arguments, [], arguments)
+    assert (count.type, count.value, other.type, other.value) == ("number", 4, "text", None)

@@ -24,7 +24,14 @@ from widgets_app.manifest.widgets import definition
 from widgets_app.models import Column, Feed, Parameter, Query, Widget
 from widgets_app.parameters.types import flatten, specs_of
 from widgets_app.parameters.validate import validate
-from widgets_app.services.suggesting import Rows, columns_missing, parameters_missing, parts_add
+from widgets_app.services.suggesting import (
+    Arguments,
+    Rows,
+    columns_missing,
+    parameters_add,
+    parameters_missing,
+    parts_add,
+)
 from widgets_app.sources.frame import FrameColumn
 
 SAMPLE_ROWS: Final = 100  # rows that the suggestions look at
@@ -59,7 +66,7 @@ class FillFromQuery(DefinitionAdmin):
             return self.page(request, "admin/widgets_app/fill.html", row, **context, problem=problem)
         suggested = _suggested(row, draft, caller_of("", request))
         if request.method == "POST":
-            return _add(request, row, suggested)
+            return _add(request, row, suggested, draft.ready().arguments)
         return self.page(
             request, "admin/widgets_app/fill.html", row, **context, query=query, suggested=suggested,
             parameters=_described(suggested.parameters, *PARAMETER_SHOWN),
@@ -74,7 +81,7 @@ def _query_of(row: Widget) -> Query | None:
 
 def _suggested(row: Widget, draft: PublishedQuery, caller: Caller) -> Suggested:
     prepared = draft.ready()
-    parameters = parameters_missing(row, prepared.placeholders, prepared.columns())
+    parameters = parameters_missing(row, prepared.placeholders, prepared.columns(), prepared.arguments)
     if not shows_columns(row):
         return Suggested(parameters)
     columns, rows, note = _sample(row, parameters, draft, caller)
@@ -97,11 +104,14 @@ def _sample(
     return frame.columns, frame.rows(), note
 
 
-def _add(request: HttpRequest, row: Widget, suggested: Suggested) -> HttpResponse:
+def _add(request: HttpRequest, row: Widget, suggested: Suggested, arguments: Arguments) -> HttpResponse:
     wants_columns = "_columns" in request.POST
     chosen = (suggested.columns or ()) if wants_columns else suggested.parameters
     what = "columns" if wants_columns else "parameters"
-    parts_add(chosen)
+    if wants_columns:
+        parts_add(suggested.columns or ())
+    else:
+        parameters_add(suggested.parameters, arguments)
     names = ", ".join(_names(chosen))
     text = f"Added to the draft: the {what} {names}." if names else f"There were no {what} to add."
     messages.success(request, f"{text} Look them over, then publish.")

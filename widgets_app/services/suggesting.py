@@ -9,10 +9,13 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Max
 
-from widgets_app.models import Column, Parameter, Widget
+from widgets_app.functions import Argument
+from widgets_app.models import Choice, Column, Parameter, Widget
 from widgets_app.shapes.base import readable
 from widgets_app.sources.frame import FrameColumn
 
+Arguments = Mapping[str, Argument]
+NOTHING_KNOWN: Final[Arguments] = {}
 Rows = Sequence[Mapping[str, Any]]
 Fields = dict[str, Any]
 
@@ -42,16 +45,39 @@ def columns_missing(widget: Widget, columns: Iterable[FrameColumn], rows: Rows) 
     ]
 
 
-def parameters_missing(widget: Widget, placeholders: Iterable[str], columns: Iterable[FrameColumn]) -> list[Parameter]:
-    """Return an unsaved Parameter for each placeholder that the widget lacks; columns of its name tell its type."""
+def parameters_missing(
+    widget: Widget, placeholders: Iterable[str], columns: Iterable[FrameColumn], arguments: Arguments = NOTHING_KNOWN
+) -> list[Parameter]:
+    """Return an unsaved Parameter for each placeholder that the widget lacks.
+
+    The argument or the column of its name tells its type.
+    """
     known = set(widget.parameters.filter(parent=None).values_list("param_name", flat=True))
     types = {column.name: _TYPES.get(column.type, "text") for column in columns}
     row = widget.param_rows - 1 if widget.param_rows else None
     return [
-        Parameter(widget=widget, param_name=name, label=readable(name), row=row, **_input(name, types.get(name)))
+        Parameter(
+            widget=widget,
+            param_name=name,
+            label=readable(name),
+            row=row,
+            **_fields(name, types.get(name), arguments.get(name)),
+        )
         for name in placeholders
         if name not in known
     ]
+
+
+@transaction.atomic
+def parameters_add(parameters: Sequence[Parameter], arguments: Arguments = NOTHING_KNOWN) -> None:
+    """Save new parameters of one widget behind those that it has, with the values there are to choose from."""
+    parts_add(parameters)
+    Choice.objects.bulk_create(
+        Choice(parameter=parameter, label=readable(str(value)), value=value, position=position)
+        for parameter in parameters
+        if (argument := arguments.get(parameter.param_name or ""))
+        for position, value in enumerate(argument.choices)
+    )
 
 
 @transaction.atomic
@@ -126,6 +152,26 @@ def _input(name: str, kind: str | None) -> Fields:
     if first in _FLAGS:
         return {"type": "boolean", "value": False, "description": f"{readable(name)}: yes or no."}
     return {"type": kind or "text", "description": f"{readable(name)} of the rows to show."}
+
+
+def _fields(name: str, kind: str | None, argument: Argument | None) -> Fields:
+    """Return the fields of a parameter; what the function that takes it says is more than its name does."""
+    by_name = _input(name, kind)
+    if argument is None:
+        return by_name
+    if argument.type not in ("", by_name["type"]):
+        by_name = {"description": f"{readable(name)}."}
+    return {**by_name, **_of(argument)}
+
+
+def _of(argument: Argument) -> Fields:
+    given = {
+        "type": argument.type or None,
+        "value": argument.default,
+        "multi_select": (argument.many and bool(argument.choices)) or None,
+        "multiple": (argument.many and not argument.choices) or None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _date(words: set[str]) -> Fields:

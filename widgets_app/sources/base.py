@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from widgets_app.sources.frame import Frame, FrameColumn
 
 if TYPE_CHECKING:
+    from widgets_app.functions import Argument
     from widgets_app.sources.limits import Slots
 
 
@@ -49,6 +50,8 @@ class PreparedQuery(ABC):
     """A query whose text was checked: `placeholders` are the names it takes, in order of first use."""
 
     placeholders: tuple[str, ...]
+    # What is known of the placeholders, by their names.
+    arguments: Mapping[str, Argument] = {}
     # Whether the result depends on who asks, and so may not be shared between callers.
     uses_caller: bool = False
     # Whether the fingerprint has to be waited for, as it is in a database.

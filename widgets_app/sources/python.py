@@ -31,6 +31,7 @@ class PythonQuery(PreparedQuery):
     def __init__(self, function: functions.DataFunction) -> None:
         self.function = function
         self.placeholders = tuple(function.defaults)
+        self.arguments = function.arguments
         self.uses_caller = function.wants_caller
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
