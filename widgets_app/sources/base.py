@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from widgets_app.functions import Argument
     from widgets_app.sources.limits import Slots
 
+# What placeholders begin with whose values the caller holds.
+KEY_PREFIX = "key_"
+
+
+def is_key_name(name: str) -> bool:
+    """Say whether a name is kept for values that callers hold, however it is spelled."""
+    return name.lower().startswith(KEY_PREFIX)
+
 
 class SourceOptions(BaseModel):
     """The settings of one source; a subclass per kind gives the admin its form and its validation."""
@@ -56,6 +64,16 @@ class PreparedQuery(ABC):
     uses_caller: bool = False
     # Whether the fingerprint has to be waited for, as it is in a database.
     waits: bool = False
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The placeholders whose values the caller holds, such as key_desk; a request never gives them."""
+        return tuple(name for name in self.placeholders if is_key_name(name))
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The placeholders whose values come with a request."""
+        return tuple(name for name in self.placeholders if not is_key_name(name))
 
     @abstractmethod
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
