@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import math
 import secrets
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from widgets_app import snapshots
 from widgets_app.errors import Forbidden, Unauthenticated
-from widgets_app.models import ApiKey, Revision
+from widgets_app.models import ALL_ROWS, ApiKey, Revision, RowValue
 
 HEADER = "X-API-KEY"
 QUERY_NAME = "api_key"
@@ -32,18 +34,34 @@ WRONG = "This API key is not known here. Check that it was copied whole, or ask 
 REVOKED = "This API key was revoked. Ask whoever runs this backend for a new one."
 EXPIRED = "This API key has expired. Ask whoever runs this backend for a new one."
 NETWORK = "This API key may not be used from your network address. Ask whoever runs this backend."
+LACKS = 'Your key has no value "{name}", which this widget needs. Ask whoever runs this backend to add it.'
 
+RowScalar = str | int | float
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and the groups that decide what they may see."""
+    """Who asks, the groups that decide what they may see, and the row values that decide of which rows."""
 
     name: str
     groups: frozenset[str] = frozenset()
     user: str | None = None
     is_authenticated: bool = True
+    # Without doubles and in one order, so that equal ones look equal; a star alone for all rows.
+    values: Mapping[str, tuple[RowScalar, ...]] = field(default_factory=dict, hash=False)
+
+    def held(self, name: str) -> tuple[RowScalar, ...] | None:
+        """Return the values of a name, None for all rows. Raises Forbidden where there are none."""
+        found = self.values.get(name)
+        if not found:
+            raise Forbidden(LACKS.format(name=name))
+        return None if ALL_ROWS in found else found
+
+    def told(self) -> dict[str, Any]:
+        """Return what functions are told about who asks."""
+        values = {name: list(values) for name, values in self.values.items()}
+        return {"name": self.name, "user": self.user, "groups": sorted(self.groups), "values": values}
 
 
 ANYONE = Caller("anyone")
@@ -59,6 +77,16 @@ class Key:
     active: bool
     expires_at: float | None
     networks: tuple[Network, ...]
+
+    @property
+    def expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= time.time()
+
+    @property
+    def works(self) -> bool:
+        """Whether it is let in, from the networks that it has."""
+        return self.active and not self.expired
 
 
 Keys = Mapping[str, Key]
@@ -119,7 +147,7 @@ def _find(text: str) -> Key:
 def _check(key: Key, address: str) -> None:
     if not key.active:
         raise Forbidden(REVOKED)
-    if key.expires_at is not None and key.expires_at <= time.time():
+    if key.expired:
         raise Forbidden(EXPIRED)
     if key.networks and not _within(address, key.networks):
         raise Forbidden(NETWORK)
@@ -135,16 +163,20 @@ def _within(address: str, networks: Sequence[Network]) -> bool:
 
 
 def _compile(_old: Keys | None, _number: int) -> Keys:
-    keys = ApiKey.objects.select_related("user").prefetch_related("groups", "user__groups")
+    holders = ("groups__row_values", "user__groups__row_values", "user__row_values", "row_values")
+    keys = ApiKey.objects.select_related("user").prefetch_related(*holders)
     return {key.prefix: _key(key) for key in keys}
 
 
 def _key(key: ApiKey) -> Key:
-    groups = {group.name for group in key.groups.all()}
-    if key.user:
-        groups |= {group.name for group in key.user.groups.all()}
+    groups = {*key.groups.all(), *(key.user.groups.all() if key.user else ())}
     networks = _networks(key.networks or [])
-    caller = Caller(key.name, frozenset(groups), key.user.get_username() if key.user else None)
+    caller = Caller(
+        name=key.name,
+        groups=frozenset(group.name for group in groups),
+        user=key.user.get_username() if key.user else None,
+        values=_row_values(key, groups),
+    )
     return Key(
         pk=key.pk,
         digest=key.digest,
@@ -153,6 +185,36 @@ def _key(key: ApiKey) -> Key:
         expires_at=key.expires_at.timestamp() if key.expires_at else None,
         networks=networks or (),
     )
+
+
+def _row_values(key: ApiKey, groups: Iterable[Group]) -> dict[str, tuple[RowScalar, ...]]:
+    """Return the values that a key holds itself, else those of its user, else those of all its groups together."""
+    found: dict[str, list[RowScalar]] = {}
+    for group in groups:
+        for row in group.row_values.all():
+            found.setdefault(row.name, []).extend(_usable(row))
+    for holder in filter(None, (key.user, key)):
+        found |= {row.name: _usable(row) for row in holder.row_values.all()}
+    return {name: _united(values) for name, values in sorted(found.items())}
+
+
+def _usable(row: RowValue) -> list[RowScalar]:
+    """Return the values of a row, none where anything in it can't be one: it then lacks, and hides wider ones."""
+    values = row.values if isinstance(row.values, list) else [None]
+    return values if all(map(_is_usable, values)) else []
+
+
+def _is_usable(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_number or isinstance(value, str)
+
+
+def _united(values: Sequence[RowScalar]) -> tuple[RowScalar, ...]:
+    if ALL_ROWS in values:
+        return (ALL_ROWS,)
+    # Databases take no lists of both.
+    texts = any(isinstance(value, str) for value in values)
+    return tuple(sorted({str(value) for value in values} if texts else set(values)))
 
 
 def _networks(texts: object) -> tuple[Network, ...] | None:

@@ -65,7 +65,7 @@ def _call(source: OpenSource | None, action: Action, sent: Data, caller: Caller,
     except DefinitionError as error:
         # It was there when the form was published.
         raise SourceFailed(f"The form can't be taken: {error}") from error
-    call = Call(caller={"name": caller.name, "user": caller.user, "groups": sorted(caller.groups)})
+    call = Call(caller=caller.told())
     given = {name: sent.get(name) for name in function.placeholders}
     submission = _submission(path, action, sent, caller)
     # Before the call, which may take long: a second click comes while it runs.

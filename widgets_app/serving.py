@@ -23,7 +23,7 @@ from widgets_app.parameters.types import ParameterSpec, is_true
 from widgets_app.parameters.validate import validate
 from widgets_app.shapes.base import Ask, Body, Shape, ShapeOptions
 from widgets_app.shapes.ssrm import PagedTable
-from widgets_app.sources.base import Call, Forward, Pieces, PreparedQuery
+from widgets_app.sources.base import KEY_PREFIX, Call, Forward, Pieces, PreparedQuery
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.held import HeldRows, held
 from widgets_app.sources.limits import Deadline, run_limited
@@ -188,10 +188,14 @@ def serve_kept(asked: Asked, caller: Caller) -> Served | None:
 
 
 def reading(query: PublishedQuery, values: Mapping[str, Any], caller: Caller, stale_seconds: float) -> Read:
-    """Return what is to be read, and the name under which its result is kept."""
+    """Return what is to be read, and the name under which its result is kept.
+
+    Raises Forbidden where the caller lacks a value that the query needs.
+    """
     prepared = query.ready()
-    used = {name: values.get(name) for name in prepared.placeholders}
-    call = Call(caller={"name": caller.name, "user": caller.user, "groups": sorted(caller.groups)})
+    used = {name: values.get(name) for name in prepared.parameter_names}
+    used |= {name: caller.held(name.removeprefix(KEY_PREFIX)) for name in prepared.key_names}
+    call = Call(caller=caller.told())
     # Whatever the result depends on; the caller only where the query looks at who asks.
     who = call.caller if prepared.uses_caller else None
     asked = repr((query.version, query.limits, prepared.fingerprint(), sorted(used.items()), who))
@@ -219,7 +223,7 @@ def _found(asked: Asked, caller: Caller) -> tuple[Route, Asked]:
 
 def _options(route: OptionsRoute, asked: Asked, caller: Caller) -> Served:
     # A dropdown that follows an empty one has nothing to offer yet.
-    specs = [ParameterSpec(name) for name in route.query.ready().placeholders]
+    specs = [ParameterSpec(name) for name in route.query.ready().parameter_names]
     values = validate(specs, asked.query, now=timezone.localtime())
     if None in values.values():
         return Served.of(Body(b"[]"))

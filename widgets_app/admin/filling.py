@@ -81,7 +81,7 @@ def _query_of(row: Widget) -> Query | None:
 
 def _suggested(row: Widget, draft: PublishedQuery, caller: Caller) -> Suggested:
     prepared = draft.ready()
-    parameters = parameters_missing(row, prepared.placeholders, prepared.columns(), prepared.arguments)
+    parameters = parameters_missing(row, prepared.parameter_names, prepared.columns(), prepared.arguments)
     if not shows_columns(row):
         return Suggested(parameters)
     columns, rows, note = _sample(row, parameters, draft, caller)

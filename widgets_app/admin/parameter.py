@@ -27,6 +27,7 @@ from widgets_app.manifest import contract
 from widgets_app.models import Choice, FormAction, Parameter, Query
 from widgets_app.services import findings
 from widgets_app.services.publishing import Definition
+from widgets_app.sources.base import KEY_PREFIX, is_key_name
 
 QUERIES = "query-names"
 
@@ -78,6 +79,7 @@ class ParameterRowForm(KeepingForm):
     def clean(self) -> dict[str, Any]:
         """A query takes the place of a path that was imported."""
         super().clean()
+        check_name(self)
         check_options_path(self)
         return self.cleaned_data
 
@@ -141,6 +143,7 @@ class ParameterForm(KeepingForm):
     def clean(self) -> dict[str, Any]:
         """Complain at the field about what would not work."""
         super().clean()
+        check_name(self)
         check_options_path(self)
         for name in ("options_endpoint", "endpoint"):
             path = self.cleaned_data.get(name)
@@ -159,10 +162,22 @@ def followed(parameter: Parameter) -> str:
         prepared = findings.prepare(query.source, query.text) if query else None
     except DefinitionError:
         prepared = None  # the page of the query says why
-    taken = ", ".join(f":{name}" for name in prepared.placeholders) if prepared else ""
+    taken = ", ".join(f":{name}" for name in prepared.parameter_names) if prepared else ""
     given = ", ".join(f"${name}" for name in names)
     sentences = [f"The query takes {taken}." if taken else "", f"There are {given} to follow." if given else ""]
     return " ".join(filter(None, sentences))
+
+
+def check_name(form: KeepingForm) -> None:
+    """Refuse a name that is kept for what callers hold; fields of forms and parameters of upstreams may have it."""
+    name, parameter = form.cleaned_data.get("param_name") or "", form.instance
+    passed = parameter.parent_id or (parameter.widget_id and parameter.widget.upstream_id)
+    if form.touched("param_name") and is_key_name(name) and not passed:
+        form.add_error(
+            "param_name",
+            f"Names that start with “{KEY_PREFIX}” stand for row values, which come from the caller's key and not from "
+            "the request. Choose another name.",
+        )
 
 
 def check_options_path(form: KeepingForm) -> None:

@@ -32,7 +32,7 @@ from widgets_app.parameters.types import ParameterSpec, as_text, parse
 from widgets_app.services import states
 from widgets_app.serving import Asked, Served
 from widgets_app.shapes.ssrm import PagedTable
-from widgets_app.sources.base import Pieces
+from widgets_app.sources.base import KEY_PREFIX, Pieces, PreparedQuery
 from widgets_app.sources.frame import Frame
 
 BODY_SHOWN = 20_000  # characters of a body
@@ -145,10 +145,7 @@ class RunWidgetForm(RunForm):
         self.sent_besides = POSTED.get(effective_type(entry.definition)) if posts else None
         if self.sent_besides is None:
             del self.fields["post"]
-        choices = [("", "Somebody in all groups"), *keys]
-        self.fields["seen_by"] = forms.ChoiceField(
-            label="As seen by", choices=choices, widget=SelectInput(), required=False
-        )
+        self.fields["seen_by"] = seen_by(keys, [("", "Somebody in all groups")])
 
     def input_for(self, spec: ParameterSpec) -> forms.Field:
         """Offer the choices of a parameter, or take its text as clients send it."""
@@ -177,6 +174,11 @@ class RunWidgetForm(RunForm):
         return json.dumps({**(self.sent_besides or {}), **values}, default=as_text).encode()
 
 
+def seen_by(keys: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]) -> forms.ChoiceField:
+    """Return the field to choose a caller with."""
+    return forms.ChoiceField(label="As seen by", choices=[*others, *keys], widget=SelectInput(), required=False)
+
+
 def _initial(spec: ParameterSpec) -> str:
     """Return a parameter's default as clients send it: they work out relative dates themselves."""
     try:
@@ -196,7 +198,12 @@ def _typed(spec: ParameterSpec, text: str) -> Any:
 
 
 class RunQueryForm(RunForm):
-    """A value for each placeholder of a query."""
+    """A value for each placeholder of a query, and whose row values it gets, if it asks for any."""
+
+    def __init__(self, prepared: PreparedQuery, data: Any, keys: Sequence[tuple[str, str]]) -> None:
+        super().__init__([ParameterSpec(name) for name in prepared.parameter_names], data)
+        if prepared.key_names:
+            self.fields["seen_by"] = seen_by(keys, [("", "Nobody: without row values")])
 
     def input_for(self, spec: ParameterSpec) -> forms.Field:
         """Take JSON where it is JSON, so that numbers are numbers, else text."""
@@ -225,6 +232,8 @@ class RunWidget(DefinitionAdmin):
         stale = states.stage_of(row) == "changed"
         notes = ["This is what is published. The draft has changes that are not."] if stale else []
         notes += [UDF_NOTE] if _is_udf(entry) else []
+        query = catalog.current().queries.get(entry.query or "")
+        notes += _needs(query.prepared if query else None, keys)
         return self._page(request, row, **context, form=form, note=" ".join(notes))
 
     def _page(self, request: HttpRequest, row: Widget, **context: Any) -> HttpResponse:
@@ -238,6 +247,15 @@ class RunWidget(DefinitionAdmin):
 
     def _entry(self, row: Widget) -> Entry | None:
         return catalog.current().entries.get(row.published.identifier) if row.published else None
+
+
+def _needs(prepared: PreparedQuery | None, keys: Sequence[tuple[str, str]]) -> list[str]:
+    """Say which row values a query asks for, and how to get them here."""
+    if prepared is None or not prepared.key_names:
+        return []
+    names = ", ".join(name.removeprefix(KEY_PREFIX) for name in prepared.key_names)
+    how = "Choose a key that has them under “As seen by”." if keys else "Only who may view keys can choose one here."
+    return [f"The rows depend on row values of the caller's key: {names}. {how}"]
 
 
 def _problem(row: Widget, entry: Entry | None) -> str:
@@ -300,7 +318,7 @@ def _keys(request: HttpRequest) -> list[tuple[str, str]]:
     """Return the keys to choose from, by prefix, for those who may see keys."""
     if not may_view(request, "widgets_app.apikey"):
         return []
-    return [(prefix, f"{key.caller.name} ({prefix}…)") for prefix, key in KEYS.current().items() if key.active]
+    return [(prefix, f"{key.caller.name} ({prefix}…)") for prefix, key in KEYS.current().items() if key.works]
 
 
 def caller_of(prefix: str, request: HttpRequest) -> Caller:
@@ -322,10 +340,11 @@ class RunQuery(DefinitionAdmin):
         draft = draft_of(row)
         if draft.prepared is None:
             return self.page(request, "admin/widgets_app/run.html", row, **context, problem=draft.fault)
-        specs = [ParameterSpec(name) for name in draft.prepared.placeholders]
-        form = RunQueryForm(specs, _posted(request))
+        keys = _keys(request)
+        form = RunQueryForm(draft.prepared, _posted(request), keys)
+        context["note"] = " ".join(_needs(draft.prepared, keys))
         if form.is_valid():
-            context |= _run_query(draft, form.values(), request)
+            context |= _run_query(draft, form.values(), caller_of(form.cleaned_data.get("seen_by", ""), request))
         return self.page(request, "admin/widgets_app/run.html", row, **context, form=form)
 
 
@@ -339,9 +358,7 @@ def _posted(request: HttpRequest) -> Any:
     return request.POST if request.method == "POST" else None
 
 
-def _run_query(draft: PublishedQuery, values: Mapping[str, Any], request: HttpRequest) -> dict[str, Any]:
-    caller = caller_of("", request)
-
+def _run_query(draft: PublishedQuery, values: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     def answer() -> Answered:
         frame = serving.fetch(serving.reading(draft, values, caller, 0))
         return Answered(frame.json, "application/json", frame)

@@ -11,11 +11,12 @@ from widgets_app.models.column import Column
 from widgets_app.models.parameter import Choice, Parameter
 from widgets_app.models.query import Query
 from widgets_app.models.revision import Revision, Version
-from widgets_app.models.row_value import RowValue
+from widgets_app.models.row_value import ALL_ROWS, RowValue
 from widgets_app.models.source import Source
 from widgets_app.models.widget import Feed, Widget
 
 __all__ = [
+    "ALL_ROWS",
     "Agent",
     "ApiKey",
     "App",

@@ -10,6 +10,9 @@ from django.db.models import Q
 from widgets_app.models.api_key import ApiKey
 from widgets_app.models.fields import JSONTextField
 
+# Alone in the place of values: all rows.
+ALL_ROWS = "*"
+
 
 class RowValue(models.Model):
     """A list of values under a name, held by one key, one user or one group; `:key_desk` asks for the name `desk`."""

@@ -28,7 +28,7 @@ from widgets_app.models import Agent, App, Query, Source, Version, Widget
 from widgets_app.parameters.types import specs_of
 from widgets_app.shapes.base import Shape, ShapeOptions
 from widgets_app.shapes.registry import shape_for
-from widgets_app.sources.base import PreparedQuery, SourceBackend
+from widgets_app.sources.base import KEY_PREFIX, PreparedQuery, SourceBackend, is_key_name
 from widgets_app.sources.frame import Frame, FrameColumn
 
 Definitions = Mapping[str, Mapping[str, Any]]
@@ -47,6 +47,7 @@ def widget_findings(widget: Widget) -> list[Finding]:
         ),
         *_same_name(widget),
         *_shared_path(widget),
+        *key_parameter_findings(definition, widget.upstream_id),
         *_feed(widget, definition),
     ]
     return in_order(findings)
@@ -200,6 +201,20 @@ def look_finding(definition: Mapping[str, Any], look: object) -> Finding | None:
     return None
 
 
+def key_parameter_findings(definition: Mapping[str, Any], upstream: object) -> Iterator[Finding]:
+    """Yield which parameters of a widget have names that are kept for what callers hold; an upstream has its own."""
+    for spec in () if upstream else specs_of(definition.get("params")):
+        if is_key_name(spec.name):
+            yield Finding(
+                "error",
+                "parameter-key-name",
+                "params",
+                f'The parameter "{spec.name}" can reach no query: names that start with "{KEY_PREFIX}" stand for row '
+                "values, which come from the caller's key and not from the request.",
+                "Give the parameter another name.",
+            )
+
+
 def _unanswered(agent: Agent) -> Iterator[Finding]:
     if agent.upstream_id is None and local_path(agent.query_url):
         yield Finding(
@@ -234,7 +249,7 @@ def _shown_query(query: Query, definition: Mapping[str, Any], shape: Shape, opti
 
 
 def _placeholders(query: Query, prepared: PreparedQuery, parameters: set[str]) -> Iterator[Finding]:
-    for name in prepared.placeholders:
+    for name in prepared.parameter_names:
         if name not in parameters:
             yield Finding(
                 "error",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -11,9 +11,12 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils import timezone
 
+from widgets_app import catalog
 from widgets_app.authentication import make_secret
 from widgets_app.errors import DefinitionError
-from widgets_app.models import ApiKey
+from widgets_app.models import ALL_ROWS, ApiKey, RowValue
+from widgets_app.services.row_values import Scalar, rows_of
+from widgets_app.sources.base import KEY_PREFIX
 
 NAME_LENGTH = 255
 
@@ -26,8 +29,12 @@ def key_issue(
     groups: Iterable[Group] = (),
     expires_at: datetime | None = None,
     networks: Sequence[str] = (),
+    rows: Mapping[str, Sequence[Scalar]] | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key; return it with its text, which can't be shown again. Raises DefinitionError."""
+    """Make a key; return it with its text, which can't be shown again. Raises DefinitionError.
+
+    `rows` has the values that it holds for `:key_` placeholders, a star alone for all rows.
+    """
     if not name.strip() or len(name.strip()) > NAME_LENGTH:
         raise DefinitionError(f"Give the key a name of 1 to {NAME_LENGTH} characters: whose or what for it is.")
     text, prefix, digest = make_secret()
@@ -40,6 +47,10 @@ def key_issue(
         networks=clean_networks(networks) or None,
     )
     key.groups.set(groups)
+    held = rows_of(rows or {})
+    for row in held:
+        row.api_key = key
+    RowValue.objects.bulk_create(held)
     return key, text
 
 
@@ -77,8 +88,15 @@ def key_for_a_moment(name: str, moment: timedelta) -> Iterator[str]:
     """
     ApiKey.objects.filter(name=name, expires_at__lt=timezone.now()).delete()
     expires_at = timezone.now() + moment
-    key, text = key_issue(name=name, groups=Group.objects.all(), expires_at=expires_at)
+    rows = dict.fromkeys(_names_needed(), [ALL_ROWS])
+    key, text = key_issue(name=name, groups=Group.objects.all(), expires_at=expires_at, rows=rows)
     try:
         yield text
     finally:
         key.delete()
+
+
+def _names_needed() -> set[str]:
+    """Return the names of row values that published queries ask for."""
+    prepared = (query.prepared for query in catalog.current().queries.values())
+    return {name.removeprefix(KEY_PREFIX) for one in prepared if one for name in one.key_names}

@@ -98,7 +98,8 @@ def statement(text: str, *, dialect: str) -> Statement:
     """Check a text and find its placeholders. Raises DefinitionError in one line that says what to mend."""
     if _RUN_BY_MYSQL.search(text):
         raise DefinitionError("Comments that start with /*! are run by some databases. Take them out.")
-    template = placeholders.find(_without_comments(text, dialect), dialect=dialect)
+    plain = placeholders.with_all_rows(_without_comments(text, dialect), dialect=dialect)
+    template = placeholders.find(plain, dialect=dialect)
     tokens = placeholders.tokens_of(template.text, dialect)
     numbers = {token.start: number for number, token in enumerate(tokens)}
     places, end = [], 0

@@ -81,7 +81,7 @@ class FilesQuery(PagedQuery):
     @classmethod
     def of(cls, source: str, watched: Watched, text: str) -> Self:
         """Return the query of an author's text, not checked yet."""
-        template = placeholders.find(text, dialect="duckdb")
+        template = placeholders.find(placeholders.with_all_rows(text, dialect="duckdb"), dialect="duckdb")
         return cls(source, watched, template.render(_parameter), template.names)
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:

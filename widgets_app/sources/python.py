@@ -12,7 +12,7 @@ from django.db import close_old_connections
 from widgets_app import functions
 from widgets_app.errors import DefinitionError, RequestError, SourceFailed
 from widgets_app.sources import event_loop, placeholders
-from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend
+from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend, is_key_name
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.registry import register
 from widgets_app.sources.rows import frame_from_rows
@@ -81,6 +81,11 @@ class PythonBackend(SourceBackend):
             there = ", ".join(sorted(known)) or "none yet"
             raise DefinitionError(f'There is no function "{name}". Functions: {there}.')
         placeholders.check_names(known[name].defaults)
+        if reserved := next(filter(is_key_name, known[name].defaults), None):
+            raise DefinitionError(
+                f'The argument "{reserved}" can\'t be used: what callers hold comes with the argument caller, '
+                'in caller["values"]. Choose another name.'
+            )
         return PythonQuery(known[name])
 
 

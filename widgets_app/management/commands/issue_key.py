@@ -16,6 +16,7 @@ from widgets_app.authentication import HEADER
 from widgets_app.management.base import OneLineCommand
 from widgets_app.models import ApiKey
 from widgets_app.services.keys import key_issue
+from widgets_app.services.row_values import Scalar, name_checked, values_read
 
 UNITS = {"d": "days", "h": "hours"}
 SHOWN_NAMES = 10  # of users or groups that an error lists
@@ -40,6 +41,14 @@ class Command(OneLineCommand):
             default=[],
             help="network it works from, 10.0.0.0/8; may be given several times",
         )
+        parser.add_argument(
+            "--row",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="value for the placeholder :key_NAME of queries, which rows it may see: desk=EMEA, desk=EMEA,APAC, or "
+            "'desk=*' for all; may be given several times",
+        )
 
     def handle(
         self,
@@ -49,6 +58,7 @@ class Command(OneLineCommand):
         group: Sequence[str],
         expires: str | None,
         network: Sequence[str],
+        row: Sequence[str],
         **options: Any,
     ) -> None:
         """Issue the key, or nothing when anything of it is wrong."""
@@ -58,6 +68,7 @@ class Command(OneLineCommand):
             groups=[_group(one) for one in group],
             expires_at=expiry(expires, now=timezone.localtime()) if expires is not None else None,
             networks=network,
+            rows=_rows(row),
         )
         self.stderr.write(_described(key, group), str)
         self.stderr.write(f"Send it in the header {HEADER}. It is shown only this once:", str)
@@ -92,6 +103,16 @@ def _group(name: str) -> Group:
     return found
 
 
+def _rows(given: Sequence[str]) -> dict[str, list[Scalar]]:
+    found: dict[str, list[Scalar]] = {}
+    for one in given:
+        name, equals, values = one.partition("=")
+        if not equals:
+            raise CommandError(f'"{one}" is no row value. Write a name and its values, such as desk=EMEA.')
+        found.setdefault(name_checked(name), []).extend(values_read(values))
+    return found
+
+
 def _unknown(word: str, name: str, names: Any) -> CommandError:
     there = ", ".join(names[:SHOWN_NAMES]) + (", …" if names.count() > SHOWN_NAMES else "")
     known = f"There are: {there}." if there else "There is none yet."
@@ -105,5 +126,6 @@ def _described(key: ApiKey, groups: Sequence[str]) -> str:
         f"owner {key.user.get_username()}" if key.user else "",
         f"groups {', '.join(groups)}" if groups else "",
         f"from {', '.join(key.networks)} only" if key.networks else "",
+        *(f"{row.name} {', '.join(map(str, row.values))}" for row in key.row_values.all()),
     ]
     return "; ".join(filter(None, parts)) + "."

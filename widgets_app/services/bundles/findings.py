@@ -15,7 +15,7 @@ from widgets_app.manifest.modernise import MODERNISED
 from widgets_app.models import Agent, App, Query, Widget
 from widgets_app.services.bundles.bundle import AGENTS, APPS, WIDGETS, Bundle, Document, Reported
 from widgets_app.services.bundles.planning import Step
-from widgets_app.services.findings import look_finding, published_definitions
+from widgets_app.services.findings import key_parameter_findings, look_finding, published_definitions
 from widgets_app.services.publishing import document_of, with_parts
 from widgets_app.shapes.registry import shape_for
 
@@ -130,10 +130,12 @@ Found = tuple[str, str, Document, Iterable[Finding]]
 def _widgets(documents: Mapping[str, Sequence[Document]], known: _Known) -> Iterator[Found]:
     definitions = {document["id"]: document["definition"] for document in documents["widget"]}
     for document, found in zip(documents["widget"], contract.check_widgets(definitions).values(), strict=True):
-        yield "widget", document["id"], document, [*found, *_addresses(document, known), *_look_of(document)]
+        yield "widget", document["id"], document, [*found, *_addresses(document, known), *_own(document)]
 
 
-def _look_of(document: Document) -> Iterator[Finding]:
+def _own(document: Document) -> Iterator[Finding]:
+    """Yield what this backend would make of a widget, whatever the others are."""
+    yield from key_parameter_findings(document["definition"], document.get("upstream"))
     if found := look_finding(document["definition"], document.get("shape")):
         yield found
 
