@@ -9,6 +9,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 
+from widgets_app.admin.row_value import RowValueInline
 from widgets_app.admin.site import site
 from widgets_app.admin.theme import AdminPasswordChangeForm, ModelAdmin, UserChangeForm, UserCreationForm
 
@@ -27,6 +28,7 @@ class BackendUserAdmin(_UserAdmin, ModelAdmin):
     change_password_form = AdminPasswordChangeForm
     filter_horizontal = ()
     autocomplete_fields = ("groups",)
+    inlines = (RowValueInline,)
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         """Offer permissions for what there are pages for."""
@@ -38,6 +40,7 @@ class BackendGroupAdmin(GroupAdmin, ModelAdmin):
     """Who may see what, and who may do what here."""
 
     filter_horizontal = ()
+    inlines = (RowValueInline,)
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         """Offer permissions for what there are pages for."""

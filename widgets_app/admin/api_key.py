@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from widgets_app.admin.base import BackendAdmin, change_url, strings
 from widgets_app.admin.forms import KeepingForm
+from widgets_app.admin.row_value import RowValueInline
 from widgets_app.admin.site import site
 from widgets_app.admin.theme import action, display
 from widgets_app.authentication import HEADER, QUERY_NAME
@@ -73,6 +74,7 @@ class ApiKeyAdmin(BackendAdmin):
     """The pages of keys."""
 
     form = ApiKeyForm
+    inlines = (RowValueInline,)
     autocomplete_fields = ("user", "groups")
     list_display = ("name", "shown_prefix", "user", "group_names", "state", "expires_at", "last_used_at")
     list_filter = (KeyStateFilter, "groups")

@@ -88,7 +88,7 @@ def key_for_a_moment(name: str, moment: timedelta) -> Iterator[str]:
     """
     ApiKey.objects.filter(name=name, expires_at__lt=timezone.now()).delete()
     expires_at = timezone.now() + moment
-    rows = dict.fromkeys(_names_needed(), [ALL_ROWS])
+    rows = {key: [ALL_ROWS] for key in _names_needed()}
     key, text = key_issue(name=name, groups=Group.objects.all(), expires_at=expires_at, rows=rows)
     try:
         yield text
