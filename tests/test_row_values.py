@@ -15,7 +15,7 @@ from django.test import Client
 
 from tests.conftest import Define, refresh
 from tests.sources.databases import PLACES
-from widgets_app import serving
+from widgets_app import cache, serving
 from widgets_app.authentication import ANYONE, KEYS, authenticate
 from widgets_app.errors import DefinitionError, Forbidden
 from widgets_app.functions import data_function
@@ -354,7 +354,8 @@ def test_equal_values_share_a_result_and_others_never_do(
 
 
 @pytest.mark.usefixtures("widget")
-def test_what_is_answered_from_memory_is_kept_apart_as_well() -> None:
+def test_what_is_answered_from_memory_is_kept_apart_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "results", cache.MemoryCache("test", {}))
     (_, one), (_, other) = key_issue(name="A", rows={"desk": ["AAA"]}), key_issue(name="B", rows={"desk": ["BBB"]})
     _, stranger = key_issue(name="C")
     refresh()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.urls import reverse
 
 from tests.admin.conftest import Open, url
 from tests.admin.pages import Page, messages
-from widgets_app.models import ApiKey
+from widgets_app.authentication import KEYS, authenticate
+from widgets_app.models import ApiKey, RowValue
+from widgets_app.services.keys import key_issue, key_revoke
 
 pytestmark = pytest.mark.django_db
 
@@ -159,6 +163,119 @@ def test_a_key_expires_by_itself(add: Open) -> None:
     assert status(text) == 200
     with time_machine.travel(tomorrow, tick=False):
         assert status(text) == 403
+
+
+def held(**holder: Any) -> dict[str, Any]:
+    return dict(RowValue.objects.filter(**holder).values_list("name", "values"))
+
+
+def test_a_key_is_issued_with_row_values(add: Open) -> None:
+    form = add("apikey").add_row(
+        "row_values", name=":key_Desk", values='EMEA, "North, South"\r\n\r\n007 , 12, -1.5, "12"'
+    )
+    text = KEY.search(form.send(name="Ana").content.decode())
+    assert text
+    assert held(api_key__name="Ana") == {"desk": ["EMEA", "North, South", "007", 12, -1.5, "12"]}
+    caller = authenticate({"x-api-key": text[0]}, {}, "127.0.0.1")
+    assert caller.values == {"desk": ("-1.5", "007", "12", "EMEA", "North, South")}
+
+
+@pytest.mark.parametrize("holder", ["apikey", "user", "group"])
+def test_row_values_are_added_changed_and_deleted_where_they_are_held(boss: Client, holder: str) -> None:
+    rows: dict[str, Any] = {
+        "apikey": lambda: key_issue(name="Ana")[0],
+        "user": lambda: User.objects.create_user("ana"),
+        "group": lambda: Group.objects.create(name="Desk"),
+    }
+    row = rows[holder]()
+    address = reverse(f"admin:{row._meta.label_lower.replace('.', '_')}_change", args=[row.pk])
+
+    def form() -> Any:
+        page = Page(boss, address)
+        assert "A star alone means all rows" in unescape(page.html)
+        return page.form(f"{holder}_form")
+
+    assert form().add_row("row_values", name="desk", values="EMEA\r\nAPAC").send().status_code == 302
+    assert held() == {"desk": ["EMEA", "APAC"]}
+    shown = form()
+    assert shown["row_values-0-values"] == "EMEA\r\nAPAC"
+    assert shown.send().status_code == 302
+    assert form().send(**{"row_values-0-values": "*"}).status_code == 302
+    assert held() == {"desk": ["*"]}
+    assert getattr(RowValue.objects.get(), {"apikey": "api_key"}.get(holder, holder)) == row
+    assert form().send(**{"row_values-0-DELETE": "on"}).status_code == 302
+    assert held() == {}
+
+
+@pytest.mark.parametrize(("name", "values", "error"), [
+    ("", "EMEA", "required"),
+    ("my desk", "EMEA", "no name for row values"),
+    ("1desk", "EMEA", "no name for row values"),
+    ("désk", "EMEA", "no name for row values"),
+    ("desk", "", "required"),
+    ("desk", " , ,", "There is no value"),
+    ("desk", "EMEA, *", "it stands alone"),
+    ("desk", ",".join(map(str, range(1001))), "at most 1,000"),
+    ("desk", "x" * 10_001, "too long"),
+])  # fmt: skip
+def test_row_values_that_make_no_sense_are_refused(
+    boss: Client, change: Open, name: str, values: str, error: str
+) -> None:
+    key, _ = key_issue(name="Ana")
+    assert error in change(key).add_row("row_values", name=name, values=values).errors()
+    assert not RowValue.objects.exists()
+
+
+def test_one_name_is_held_once(change: Open) -> None:
+    key, _ = key_issue(name="Ana", rows={"desk": ["EMEA"]})
+    assert "duplicate" in change(key).add_row("row_values", name="desk", values="*").errors()
+    assert held() == {"desk": ["EMEA"]}
+
+
+def test_changed_row_values_count_at_once(change: Open) -> None:
+    key, text = key_issue(name="Ana", rows={"desk": ["EMEA"]})
+    KEYS.reset()
+    assert authenticate({"x-api-key": text}, {}, "127.0.0.1").values == {"desk": ("EMEA",)}
+    change(key).send(**{"row_values-0-values": "*"})
+    assert authenticate({"x-api-key": text}, {}, "127.0.0.1").values == {"desk": ("*",)}
+
+
+def test_row_values_are_for_those_who_may_change_keys(staff: Callable[..., Client]) -> None:
+    group = Group.objects.create(name="Desk")
+    RowValue.objects.create(name="desk", values=["EMEA"], group=group)
+    address = reverse("admin:auth_group_change", args=[group.pk])
+    for rights, shown, editable in (
+        (["change_group"], False, False),
+        (["change_group", "view_apikey"], True, False),
+        (["change_group", "change_apikey"], True, True),
+    ):
+        client = staff(*rights)
+        page = Page(client, address)
+        assert ("EMEA" in page.html) == shown
+        assert ("row_values-0-values" in page.form("group_form")) == editable
+        data = {**page.form("group_form").data, "row_values-TOTAL_FORMS": "1", "row_values-INITIAL_FORMS": "1",
+                "row_values-0-id": RowValue.objects.get().pk, "row_values-0-group": group.pk,
+                "row_values-0-name": "desk", "row_values-0-values": "*"}  # fmt: skip
+        client.post(address, data)
+        assert held() == {"desk": ["*"] if editable else ["EMEA"]}
+
+
+def test_who_may_only_issue_keys_gives_no_row_values(staff: Callable[..., Client]) -> None:
+    client = staff("add_apikey")
+    form = Page(client, url("apikey", "add")).form("apikey_form")
+    assert "row_values-TOTAL_FORMS" not in form
+    form.send(name="Ana", **{"row_values-TOTAL_FORMS": "1", "row_values-INITIAL_FORMS": "0",
+                             "row_values-0-name": "desk", "row_values-0-values": "*"})  # fmt: skip
+    assert ApiKey.objects.count() == 1
+    assert held() == {}
+
+
+def test_row_values_of_a_revoked_key_are_shown_only(boss: Client) -> None:
+    key, _ = key_issue(name="Ana", rows={"desk": ["EMEA"]})
+    key_revoke(prefix=key.prefix)
+    page = Page(boss, url("apikey", "change", key.pk))
+    assert "EMEA" in page.html
+    assert "row_values-0-values" not in page.html
 
 
 def test_who_may_not_issue_keys_gets_403(staff: Callable[..., Client]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import timezone
 
 from tests.admin.backend import source
 from tests.admin.conftest import url
@@ -19,7 +22,7 @@ from tests.conftest import Define, refresh
 from widgets_app import catalog
 from widgets_app.manifest.reading import read_widget
 from widgets_app.models import ApiKey, Source, Widget
-from widgets_app.services.keys import key_issue
+from widgets_app.services.keys import key_issue, key_revoke
 
 pytestmark = pytest.mark.django_db
 
@@ -262,3 +265,55 @@ def test_a_paged_table_of_our_own_is_asked_for_its_first_page(
     html = run(boss, define_widget(query="prices", type="ssrm_table"))
     assert "&quot;rowCount&quot;: 3" in html
     assert "&quot;startRow&quot;: 0" in unescape(html).replace('"', "&quot;")
+
+
+# ---- row values
+
+HELD = "select * from prices where ticker in :key_desk"
+LACKS = 'Your key has no value "desk", which this widget needs.'
+
+
+@pytest.mark.parametrize("page", ["query", "widget"])
+def test_rows_that_depend_on_row_values_are_seen_as_a_key_sees_them(
+    define_query: Define, define_widget: Define, boss: Client, page: str
+) -> None:
+    query = define_query(text=HELD)
+    row = define_widget(query="prices") if page == "widget" else query
+    issued = {name: key_issue(name=name, rows=rows)[0] for name, rows in {
+        "One": {"desk": ["AAA"]}, "Every": {"desk": ["*"]}, "None": {}, "Gone": {"desk": ["*"]}, "Over": {"desk": ["*"]},
+    }.items()}  # fmt: skip
+    key_revoke(prefix=issued["Gone"].prefix)
+    ApiKey.objects.filter(name="Over").update(expires_at=timezone.now() - timedelta(minutes=1))
+    refresh()
+    address = url(page, "run", row.pk)
+    shown = Page(boss, address)
+    assert "row values of the caller's key: desk. Choose a key" in shown.text
+    offered = {name for name, key in issued.items() if f'value="{key.prefix}"' in shown.html}
+    assert offered == {"One", "Every", "None"}
+
+    def answered(**values: str) -> str:
+        return unescape(shown.form("run_form").send("_run", **values).content.decode())
+
+    assert LACKS in json.loads(re.search(r'id="body">(.*?)</pre>', answered(), re.DOTALL)[1])["error"]  # type: ignore[index]
+    assert LACKS in answered(seen_by=issued["None"].prefix).replace('\\"', '"')
+    one = answered(seen_by=issued["One"].prefix)
+    assert "AAA" in one
+    assert "BBB" not in one
+    assert "BBB" in answered(seen_by=issued["Every"].prefix)
+    assert "BBB" not in answered(seen_by=issued["Gone"].prefix)
+
+
+def test_who_may_not_see_keys_can_not_look_with_one(define_query: Define, staff: Callable[..., Client]) -> None:
+    query = define_query(text=HELD)
+    key, _ = key_issue(name="Every", rows={"desk": ["*"]})
+    refresh()
+    client = staff("view_query")
+    shown = Page(client, url("query", "run", query.pk))
+    assert "Only who may view keys can choose one here." in shown.text
+    assert key.prefix not in shown.html
+    assert "BBB" not in shown.form("run_form").send("_run", seen_by=key.prefix).content.decode()
+
+
+def test_queries_without_row_values_ask_for_no_key(define_query: Define, boss: Client) -> None:
+    query = define_query()
+    assert "seen_by" not in Page(boss, url("query", "run", query.pk)).form("run_form")

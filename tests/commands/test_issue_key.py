@@ -17,7 +17,8 @@ from django.utils import timezone
 from tests.commands.conftest import DEFAULTS, ROOT
 from tests.conftest import refresh
 from tests.loopback import PATIENCE
-from widgets_app.models import ApiKey
+from widgets_app.errors import DefinitionError
+from widgets_app.models import ApiKey, RowValue
 
 NO_NETWORK = '"desk" is no network. Write an address such as 10.1.2.3, or a network such as 10.0.0.0/8.'
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -132,3 +133,26 @@ def test_a_process_prints_the_key_to_stdout_and_faults_to_stderr(home):
     refused = run("Ana", "--group", "desk")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == 'CommandError: There is no group "desk". There is none yet. Add groups in the admin.\n'
+
+
+def test_a_key_can_have_row_values():
+    _, err = issue("Ana", "--row", "desk=EMEA,APAC", "--row", "desk=LATAM", "--row", "Level=1", "--row", "book=*")
+    held = dict(RowValue.objects.filter(api_key__name="Ana").values_list("name", "values"))
+    assert held == {"desk": ["EMEA", "APAC", "LATAM"], "level": [1], "book": ["*"]}
+    assert "book *; desk EMEA, APAC, LATAM; level 1." in err
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ("desk", '"desk" is no row value. Write a name and its values, such as desk=EMEA.'),
+        ("=EMEA", '"" is no name for row values.'),
+        ("my desk=EMEA", '"my desk" is no name for row values.'),
+        ("desk=", "There is no value."),
+        ("desk=*,EMEA", "The star means all rows, so it stands alone."),
+    ],
+)
+def test_row_values_that_make_no_sense_issue_no_key(row: str, error: str):
+    with pytest.raises((CommandError, DefinitionError), match=re.escape(error)):
+        issue("Ana", "--row", row)
+    assert not ApiKey.objects.exists()

@@ -160,7 +160,7 @@ def test_columns_that_cannot_be_inferred_are_no_error(backend: FilesBackend):
         ("select * from nope", 'There is no table "nope". Tables: prices.'),
         ("select * from prices where ticker = 'open", "never closed"),
         ("select * from prices where ticker = :a or ticker = :A", "differ only in case"),
-        ("select :key_region", "reserved"),
+        ("select :key_region", "a list of values that the caller holds"),
     ],
 )
 def test_a_text_that_is_not_one_read_is_refused_in_one_line(backend: FilesBackend, text: str, reason: str):

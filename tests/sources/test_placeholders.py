@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from widgets_app.errors import DefinitionError
-from widgets_app.sources.placeholders import check_names, find
+from widgets_app.sources.placeholders import check_names, find, with_all_rows
 
 
 def names(text: str, dialect: str = "duckdb") -> tuple[str, ...]:
@@ -81,8 +81,8 @@ def test_empty_text_has_no_placeholders():
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("select :key_region", "reserved"),
-        ("select :KEY_region", "reserved"),
+        ("select :KEY_region", "small letters"),
+        ("select :key_", "small letters"),
         ("select :größe", "letters that can't be used"),
         ("select :a1é", "letters that can't be used"),
         ("select :ticker, :Ticker", "differ only in case"),
@@ -94,6 +94,44 @@ def test_what_cannot_be_used_is_refused_in_one_line(text: str, reason: str):
     with pytest.raises(DefinitionError, match=reason) as raised:
         find(text, dialect="duckdb")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "sqlite", "tsql", "snowflake", ""])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("where a in :key_a", "where (a in :key_a or :key_a is null)"),
+        ("where t.a in (:key_a) -- own", "where (t.a in :key_a or :key_a is null) -- own"),
+        ("where f(g(a), 1) in :key_a limit 1", "where (f(g(a), 1) in :key_a or :key_a is null) limit 1"),
+        ("where b = 1 or a in :key_a order by 1", "where b = 1 or (a in :key_a or :key_a is null) order by 1"),
+        ("where not (a in :key_a)", "where not ((a in :key_a or :key_a is null))"),
+        ("on a in :key_a left join u", "on (a in :key_a or :key_a is null) left join u"),
+        (
+            "where b between 1 and 2 and a in :key_a and c in :key_c",
+            "where b between 1 and 2 and (a in :key_a or :key_a is null) and (c in :key_c or :key_c is null)",
+        ),
+        ("where a in :a and ':key_a' = x -- :key_b", "where a in :a and ':key_a' = x -- :key_b"),
+    ],
+)
+def test_what_callers_hold_may_be_all_rows(dialect: str, before: str, after: str):
+    assert with_all_rows(f"select 1 from t {before}", dialect=dialect) == f"select 1 from t {after}"
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "sqlite", "tsql", "snowflake", ""])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "a not in :key_a", "not a in :key_a", "not(a) in :key_a", "-a in :key_a", "a = :key_a", "a in :key_a + 1",
+        "b - a in :key_a", "b between 1 and a in :key_a", "b is a in :key_a", "b like a in :key_a", "xor(a) b in :key_a",
+        "a in :key_a = 1", "a in (:key_a, 1)", ":key_a in a", "(a) in ((:key_a))", "b || a in :key_a", "b = a in :key_a",
+    ],
+)  # fmt: skip
+def test_where_brackets_would_change_what_a_text_means_it_is_refused(dialect: str, condition: str):
+    with pytest.raises(DefinitionError, match=r"a condition of its own, such as \(a in :key_a\)"):
+        with_all_rows(f"select 1 from t where {condition}", dialect=dialect)
+    for text in ("select :key_a", ":key_a", "in :key_a", "a in :key_a", ") in :key_a"):
+        with pytest.raises(DefinitionError, match="a condition of its own"):
+            with_all_rows(text, dialect=dialect)
 
 
 def test_the_same_name_twice_is_no_clash():

@@ -97,7 +97,7 @@ def test_an_unknown_function_lists_those_there_are(backend: PythonBackend):
 
 def test_argument_names_that_are_reserved_are_refused(backend: PythonBackend):
     data_function("made")(lambda key_region: None)
-    with pytest.raises(DefinitionError, match="reserved"):
+    with pytest.raises(DefinitionError, match="comes with the argument caller"):
         backend.prepare("made")
 
 

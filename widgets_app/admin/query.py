@@ -23,11 +23,20 @@ from widgets_app.models import Query, Source, Widget
 from widgets_app.services import findings, states
 from widgets_app.services.sources import UPSTREAM_KIND
 
+KEY_VALUES = (
+    "To show each caller its own rows, write desk in :key_desk: it takes the row values “desk” that the caller's key, "
+    "its user or its groups hold, never what a request says."
+)
 NO_BACKENDS = "HTTP backends are not offered: choose one as the upstream of a widget."
 
 
 class QueryForm(KeepingForm):
     """All of a query."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if field := self.fields.get("text"):
+            field.help_text = f"{field.help_text} {KEY_VALUES}"
 
     def clean(self) -> dict[str, Any]:
         """Check the text against the source, and what others know the query by."""
