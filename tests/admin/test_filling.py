@@ -142,3 +142,15 @@ def test_columns_and_parameters_of_a_database_are_filled_in(
         widget = define_widget("trades", query="trades")
         assert "the columns id, name, price, day" in messages(press(fill(boss, widget), "columns"))[0]
         assert "the parameters name, limit" in messages(press(fill(boss, widget), "parameters"))[0]
+
+
+def test_row_values_are_no_parameters(define_query: Define, define_widget: Define, boss: Client) -> None:
+    define_query(text="select * from prices where ticker in :key_desk and day >= :since")
+    widget = define_widget(query="prices")
+    page = fill(boss, widget)
+    assert "key_desk" not in page.text
+    assert "has no value &quot;desk&quot;" in page.html
+    press(page, "parameters")
+    assert list(widget.parameters.values_list("param_name", flat=True)) == ["since"]
+    press(page, "columns")
+    assert widget.columns.count() == 4

@@ -11,7 +11,7 @@ from tests.admin.conftest import Open, url
 from tests.admin.pages import Page, messages
 from tests.conftest import Define
 from widgets_app import catalog
-from widgets_app.models import Choice, Column, Parameter, Query, Widget
+from widgets_app.models import Choice, Column, Parameter, Query, Source, Widget
 
 pytestmark = pytest.mark.django_db
 
@@ -235,3 +235,16 @@ def test_a_widget_of_320_columns_saves(define_widget: Define, change: Open) -> N
     columns = served()["data"]["table"]["columnsDefs"]
     assert (len(columns), columns[319]["headerName"], columns[7]["hide"]) == (320, "The last", True)
     assert Widget.objects.get().columns.count() == 320
+
+
+def test_a_name_that_is_kept_for_row_values_is_refused_unless_an_upstream_has_it(
+    parameter: Parameter, define_widget: Define, upstream: Source, change: Open
+) -> None:
+    assert "stand for row values" in change(parameter).errors(param_name="Key_desk")
+    widget = define_widget("other")
+    assert "stand for row values" in change(widget).add_row("parameters", param_name="key_desk", label="D").errors()
+    passed = define_widget("passed", upstream=upstream.name, params=[{"paramName": "a", "type": "text"}])
+    assert change(passed.parameters.get()).send("_draft", param_name="key_desk").status_code == 302
+    # A column of a collection may have such a name.
+    form = define_widget("form", params=[FORM]).parameters.get(parent=None)
+    assert change(form).add_row("fields", param_name="key_date", label="D").send("_draft").status_code == 302

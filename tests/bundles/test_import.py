@@ -27,8 +27,9 @@ from tests.bundles.conftest import (
 from tests.conftest import Define, refresh
 from widgets_app import catalog
 from widgets_app.errors import DefinitionError
-from widgets_app.models import Agent, App, Placement, Query, Source, Version, Widget
+from widgets_app.models import Agent, App, Placement, Query, RowValue, Source, Version, Widget
 from widgets_app.services.bundles import ImportRefused, Options, bundle_export, bundle_plan
+from widgets_app.services.keys import key_issue
 from widgets_app.services.publishing import definition_publish, version_restore, versions_of
 from widgets_app.services.sources import secrets_of
 
@@ -421,3 +422,21 @@ def test_progress_counts_every_step_that_acts() -> None:
     files = {**MANIFESTS, WIDGETS: {f"w{number}": widget("w") for number in range(230)}}
     bundle_import(bundle_of(files), Options(**UPSTREAM), progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 233), (101, 233), (201, 233), (231, 233), (232, 233), (233, 233)]
+
+
+def test_a_parameter_whose_name_is_kept_for_row_values_is_told() -> None:
+    params = [{"paramName": "key_desk", "type": "text", "label": "D", "description": "d"}]
+    files: Files = {WIDGETS: {"a": widget("a", params=params)}}
+    (found,) = [each for each in bring(files).findings if each.finding.code == "parameter-key-name"]
+    assert (found.name, found.finding.severity, found.blocks) == ("a", "warning", False)
+    plan = bundle_plan(bundle_of(files), Options(**UPSTREAM, on_conflict="replace"))
+    assert not [each for each in plan.findings if each.finding.code == "parameter-key-name"]
+
+
+def test_row_values_stay_where_they_are(whole: None) -> None:
+    key_issue(name="Ana", rows={"desk": ["very secret desk"]})
+    RowValue.objects.create(name="desk", values=["very secret desk"], group=Group.objects.get(name="Desk"))
+    files = taken_out()
+    assert "very secret desk" not in json.dumps(files)
+    bring(files, on_conflict="replace")
+    assert RowValue.objects.count() == 2
