@@ -15,7 +15,7 @@ from django.test import Client
 
 from tests.conftest import Define, refresh
 from tests.sources.databases import PLACES
-from widgets_app import cache, serving
+from widgets_app import cache, front, serving
 from widgets_app.authentication import ANYONE, KEYS, authenticate
 from widgets_app.errors import DefinitionError, Forbidden
 from widgets_app.functions import data_function
@@ -279,6 +279,15 @@ def test_pages_counts_and_groups_of_a_grid_have_no_rows_of_others(define_query: 
         assert [ask(client, **grouped)["rowCount"] for client in (one, other, every)] == [1, 1, 2]
 
 
+def test_values_of_another_type_than_their_column_are_told(define_query: Define, define_widget: Define) -> None:
+    define_query(text="select * from prices where volume in :key_volume")
+    define_widget(query="prices")
+    assert tickers(client_of(rows={"volume": [100, 2.5]})) == {"AAA"}
+    assert tickers(client_of(rows={"volume": ["*"]})) == {"AAA", "BBB"}
+    answer = client_of(rows={"volume": ["100"]}).get("/prices")
+    assert (answer.status_code, "cast(id as varchar)" in answer.json()["error"]) == (502, True)
+
+
 # ---- dropdowns, functions
 
 
@@ -371,6 +380,12 @@ def test_what_is_answered_from_memory_is_kept_apart_as_well(monkeypatch: pytest.
     for nobody in (callers[stranger], ANYONE):
         with pytest.raises(Forbidden):
             serving.serve_kept(asked, nobody)
+
+    def at_once(text: str) -> bool:
+        headers = [(b"host", b"127.0.0.1"), (b"x-api-key", text.encode())]
+        return front.answer("GET", "/prices", headers, b"key_desk=AAA", "127.0.0.1") is not None
+
+    assert [at_once(text) for text in callers] == [True, False, False]
 
 
 @pytest.mark.usefixtures("widget")

@@ -193,15 +193,15 @@ def _row_values(key: ApiKey, groups: Iterable[Group]) -> dict[str, tuple[RowScal
     for group in groups:
         for row in group.row_values.all():
             found.setdefault(row.name, []).extend(_usable(row))
-    for holder in filter(None, (key.user, key)):
-        found |= {row.name: _usable(row) for row in holder.row_values.all()}
+    for rows in (key.user.row_values.all() if key.user else (), key.row_values.all()):
+        found |= {row.name: _usable(row) for row in rows}
     return {name: _united(values) for name, values in sorted(found.items())}
 
 
 def _usable(row: RowValue) -> list[RowScalar]:
     """Return the values of a row, none where anything in it can't be one: it then lacks, and hides wider ones."""
-    values = row.values if isinstance(row.values, list) else [None]
-    return values if all(map(_is_usable, values)) else []
+    values: Any = row.values
+    return values if isinstance(values, list) and all(map(_is_usable, values)) else []
 
 
 def _is_usable(value: object) -> bool:

@@ -44,6 +44,10 @@ _HINT = "Only a SELECT can be used."
 _HINTS = {"MULTI": "Name the values of a PIVOT: pivot t on x in ('a', 'b') using sum(y)."}
 
 
+# What DuckDB says of texts beside numbers or dates.
+_OTHER_LIST = "'contains(T[], T)"
+
+
 class Tables(Protocol):
     """Tables in a DuckDB, as they were at one time; `number` tells them from all others."""
 
@@ -229,6 +233,8 @@ class FilesQuery(PagedQuery):
             return opened.missing(found.get("name", ""))
         if "must be at the top level" in found["exception_message"]:
             return "The query changes data or writes a file. Only a SELECT can be used."
+        if _OTHER_LIST in found["exception_message"]:
+            return "an IN compares a column with values of another type. Cast the column: cast(id as varchar) in :ids."
         where = "" if skipped is None else duckdb_errors.place(error, self._sql, skipped=skipped)
         return where + opened.shortened(duckdb_errors.summary(error))
 
