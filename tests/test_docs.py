@@ -113,6 +113,8 @@ def test_the_python_functions_of_the_page_can_be_registered(monkeypatch: pytest.
     caller: dict[str, object] = {"name": "Desk", "user": None, "groups": []}
     assert registered["squares"]({"count": 2}, caller) == [{"number": 1, "square": 1}, {"number": 2, "square": 4}]
     assert registered["greeting"]({"name": None}, caller) == "Hello **you**, from Desk."
+    held: dict[str, object] = {**caller, "values": {"desk": ["APAC"]}}
+    assert registered["positions"]({}, held) == [{"desk": "APAC", "size": 7}]
     assert registered["hello_world"]({"name": "Ana"}, caller) == "# Hello World Ana"
 
 

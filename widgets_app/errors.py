@@ -39,7 +39,7 @@ class Unauthenticated(RequestError):
 
 
 class Forbidden(RequestError):
-    """A key that is wrong, expired, revoked or used from a network it may not be used from."""
+    """A key that is wrong, expired, revoked, used from a network it may not be used from, or lacks a row value."""
 
     status = 403
 

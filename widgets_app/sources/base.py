@@ -46,8 +46,8 @@ class Limits:
 class Call:
     """One run of a query on behalf of somebody.
 
-    `caller` is who asks (name, user, groups) for functions that want to know. A backend appends to `on_cancel` what
-    stops its work early; the runner calls all of it, possibly several times, when the time limit is reached.
+    `caller` is who asks (name, user, groups, values) for functions that want to know. A backend appends to `on_cancel`
+    what stops its work early; the runner calls all of it, possibly several times, when the time limit is reached.
     """
 
     caller: Mapping[str, Any] = field(default_factory=dict)
@@ -55,7 +55,10 @@ class Call:
 
 
 class PreparedQuery(ABC):
-    """A query whose text was checked: `placeholders` are the names it takes, in order of first use."""
+    """A query whose text was checked: `placeholders` are the names it takes, in order of first use.
+
+    The value of one whose name starts with `key_` is a tuple of what the caller holds, or None for all rows.
+    """
 
     placeholders: tuple[str, ...]
     # What is known of the placeholders, by their names.
