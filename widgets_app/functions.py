@@ -9,8 +9,8 @@
 A query of a Python source names the function in its text; the arguments are the query's placeholders. An argument
 named `caller` gets a mapping that tells who asks (name, user, groups, values) and is not a placeholder. The function
 may return rows (dicts), one dict, text, None, a data frame or an Arrow table, and may raise
-`widgets_app.errors.BadRequest` to say what is wrong with a value. It may be written with `async def`: then it is cancelled at its time limit. All of
-these share one event loop: what blocks belongs into `asyncio.to_thread`.
+`widgets_app.errors.BadRequest` to say what is wrong with a value. It may be written with `async def`: then it is
+cancelled at its time limit. All of these share one event loop: what blocks belongs into `asyncio.to_thread`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing, suppress
+from itertools import product
+from typing import Any
+
+import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from widgets_app.errors import DefinitionError
 from widgets_app.sources.placeholders import check_names, find, with_all_rows
@@ -136,3 +144,46 @@ def test_where_brackets_would_change_what_a_text_means_it_is_refused(dialect: st
 
 def test_the_same_name_twice_is_no_clash():
     check_names(["a", "b", "a"])
+
+
+VALUES = st.sampled_from(["d", "t.l", "1", "null", "upper(d)", "-l", "case when l = 1 then 1 end"])
+KEYED = st.sampled_from(
+    ["d in :key_d", "l in (:key_l)", "(d in :key_d)", "not (l in :key_l)", "abs(l) in :key_l", "not l in :key_l",
+     "d not in :key_d", "l in :key_l is null", "l in :key_l = 1", "l in :key_l + 1"]
+)  # fmt: skip
+OPERATORS = st.sampled_from(
+    ["and", "or", "=", "<", "+", "-", "||", "is", "is not", "like", "in", "between 0 and", "and not", "and", "or"]
+)
+CONDITIONS = st.recursive(
+    VALUES | KEYED,
+    lambda inner: st.one_of(
+        st.tuples(inner, OPERATORS, inner).map(" ".join),
+        inner.map("({})".format),
+        inner.map("not {}".format),
+        inner.map("case when {} then 1 else 0 end".format),
+    ),
+    max_leaves=6,
+)
+ROWS = [(number, d, n) for number, (d, n) in enumerate(product(("a", "b", None, ""), (0, 1, None)))]
+
+
+def rows(connection: Any, text: str) -> Any:
+    """Return the rows of a text, or that it fails."""
+    for name, held in (("key_d", "('a', 'b')"), ("key_l", "(1, 2)")):
+        text = text.replace(f":{name} is null", "1 is null").replace(f"(:{name})", held).replace(f":{name}", held)
+    try:
+        return sorted(connection.execute(text).fetchall())
+    except (duckdb.Error, sqlite3.Error):
+        return "fails"
+
+
+@settings(deadline=None, max_examples=300)
+@given(condition=CONDITIONS)
+def test_who_holds_no_star_sees_what_the_text_says_or_the_text_is_refused(condition: str):
+    text = f"select number from t where {condition}"
+    with duckdb.connect() as duck, closing(sqlite3.connect(":memory:")) as lite:
+        for dialect, connection in (("duckdb", duck), ("sqlite", lite)):
+            connection.execute("create table t (number int, d varchar, l int)")
+            connection.executemany("insert into t values (?, ?, ?)", ROWS)
+            with suppress(DefinitionError):
+                assert rows(connection, with_all_rows(text, dialect=dialect)) == rows(connection, text)
