@@ -146,3 +146,16 @@ def test_a_key_is_shown_once(page: Any, signed_in: Any) -> None:
     assert secret not in page.content()
     answer = signed_in.request.get("/widgets.json", headers={"X-API-KEY": header.removeprefix("X-API-KEY: ")})
     assert answer.status == 200
+
+
+def test_a_key_is_issued_with_row_values_one_per_line(page: Any) -> None:
+    page.goto("/admin/widgets_app/apikey/add/")
+    page.fill("#id_name", "Ana")
+    page.get_by_text("Add Row value").click()
+    page.fill("#id_row_values-0-name", "desk")
+    page.fill("#id_row_values-0-values", "EMEA\nAPAC")
+    press(page, "Save")
+    page.get_by_text("X-API-KEY").first.wait_for()
+    page.goto("/admin/widgets_app/apikey/")
+    page.get_by_role("link", name="Ana", exact=True).click()
+    assert page.input_value("#id_row_values-0-values") == "EMEA\nAPAC"

@@ -27,6 +27,7 @@ class Values(EditedAsText):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"widget": Textarea(rows=2), **kwargs, "help_text": VALUES_HELP})
+        self.widget.attrs["placeholder"] = "EMEA, APAC"
 
     def show(self, value: Any) -> str:
         """Return the values one per line; what SQL has written otherwise as JSON."""
@@ -43,7 +44,7 @@ class Values(EditedAsText):
 class RowValueForm(KeepingForm):
     """A name and its values."""
 
-    name = Text(widget=RowInput(), help_text=NAME_HELP)
+    name = Text(widget=RowInput({"placeholder": "desk"}), help_text=NAME_HELP)
 
     def clean_name(self) -> Any:
         """Write the name as placeholders have it."""
