@@ -15,6 +15,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from widgets_app.errors import DefinitionError
 from widgets_app.sources import placeholders
+from widgets_app.sources.row_conditions import with_all_rows
 
 ONLY_SELECT = "Only a SELECT can be used."
 # Nodes that change data, lock it, write files or set variables, wherever in a statement they stand.
@@ -98,7 +99,7 @@ def statement(text: str, *, dialect: str) -> Statement:
     """Check a text and find its placeholders. Raises DefinitionError in one line that says what to mend."""
     if _RUN_BY_MYSQL.search(text):
         raise DefinitionError("Comments that start with /*! are run by some databases. Take them out.")
-    plain = placeholders.with_all_rows(_without_comments(text, dialect), dialect=dialect)
+    plain = with_all_rows(_without_comments(text, dialect), dialect=dialect)
     template = placeholders.find(plain, dialect=dialect)
     tokens = placeholders.tokens_of(template.text, dialect)
     numbers = {token.start: number for number, token in enumerate(tokens)}

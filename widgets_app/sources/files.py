@@ -29,6 +29,7 @@ from widgets_app.sources.page_sql import PageSql
 from widgets_app.sources.paging import PageAsk, PagedQuery, level_of
 from widgets_app.sources.plan import CompiledPlan, Cursor, Plan, Values, columns_of
 from widgets_app.sources.registry import register
+from widgets_app.sources.row_conditions import with_all_rows
 
 logger = logging.getLogger("widgets_app.sources")
 
@@ -85,7 +86,7 @@ class FilesQuery(PagedQuery):
     @classmethod
     def of(cls, source: str, watched: Watched, text: str) -> Self:
         """Return the query of an author's text, not checked yet."""
-        template = placeholders.find(placeholders.with_all_rows(text, dialect="duckdb"), dialect="duckdb")
+        template = placeholders.find(with_all_rows(text, dialect="duckdb"), dialect="duckdb")
         return cls(source, watched, template.render(_parameter), template.names)
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
