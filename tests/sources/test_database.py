@@ -156,6 +156,25 @@ def test_what_only_mysql_would_run_is_refused(query: str) -> None:
         statement(query, dialect="mysql")
 
 
+@pytest.mark.parametrize(("query", "tables"), [
+    ("select * from trades as t join desk.prices p on p.id = t.id and p.id in :many", ("desk.prices", "trades")),
+    ("with x as (select * from t), y as (select * from x) select * from y, (select * from u limit :n) as z", ("t", "u")),
+    ("with t as (select * from t) select * from t union select * from b.t where exists (select 1 from c)",
+     ("b.t", "c", "t")),
+    ("with recursive r as (select 1 as i union all select i + 1 from r) select * from r", ()),
+    ("select * from (select 'from x' as v) as q -- from y", ()),
+])  # fmt: skip
+@pytest.mark.parametrize("dialect", ["postgres", "mysql", "sqlite", "tsql", ""])
+def test_the_tables_that_a_text_reads_are_known(query: str, tables: tuple[str, ...], dialect: str) -> None:
+    assert statement(query, dialect=dialect).tables == tables
+
+
+def test_a_quoted_name_is_known_without_quotes() -> None:
+    assert statement('select * from "Desk"."odd name", generate_series(1, 5) as g', dialect="postgres").tables == (
+        "Desk.odd name",
+    )
+
+
 def test_comments_are_not_sent(backend: DatabaseBackend) -> None:
     found = statement("select 1 /* it's :x */ as a -- :y\n, '--' as b", dialect="postgres")
     assert found.rest.split() == ["select", "1", "as", "a", ",", "'--'", "as", "b"]

@@ -362,3 +362,18 @@ def test_the_folder_can_be_chosen_and_is_the_sources_name_otherwise(folder: Path
     assert FilesBackend("market", FilesOptions()).path == folder
     assert FilesBackend("x", FilesOptions(folder=" market/daily/ ")).path == folder / "daily"
     assert FilesBackend("../my data", FilesOptions()).path == folder.parent / "___my_data"
+
+
+@pytest.mark.parametrize(("query", "tables"), [
+    ("with x as (select * from t) select *, :n as n from x where a in :many limit :n", ("t",)),
+    ('select (select max(a) from u) as m from "main".odd_name where exists (from T)', ("T", "main.odd_name", "u")),
+    ("with t as (select 1 as a) select * from t", ()),
+    ("from main.t -- from u", ("main.t",)),
+])  # fmt: skip
+def test_the_tables_that_a_text_names_are_known(
+    folder: Path, backend: FilesBackend, query: str, tables: tuple[str, ...]
+) -> None:
+    for name in ("t", "u", "odd name"):
+        (folder / f"{name}.csv").write_text("a\n1\n")
+    backend.look_again()
+    assert backend.prepare(query).tables == tables

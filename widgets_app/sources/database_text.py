@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.tokenizer_core import Token, TokenType
 
 from widgets_app.errors import DefinitionError
@@ -55,6 +56,7 @@ class Statement:
     sql: str
     places: tuple[Place, ...]
     rest: str
+    tables: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -111,8 +113,7 @@ def statement(text: str, *, dialect: str) -> Statement:
         places.append(Place(before, one.name, words.empty(dialect), words.missing, words.tested))
         end = words.end(one.end)
     found = Statement(template.text, tuple(places), _escaped(template.text[end:]))
-    _check(found, dialect)
-    return found
+    return replace(found, tables=table_names(_checked(found, dialect)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,8 @@ def _escaped(text: str) -> str:
     return text.replace(":", "\\:")
 
 
-def _check(found: Statement, dialect: str) -> None:
+def _checked(found: Statement, dialect: str) -> exp.Query:
+    """Return the tree of a text that is one read; raises DefinitionError otherwise."""
     # No dialect reads placeholders as all databases have them.
     ones = ((place.before, "(1)" if place.empty else "1") for place in found.places)
     plain = "".join([*chain.from_iterable(ones), found.rest]).replace("\\:", ":")
@@ -185,6 +187,21 @@ def _check(found: Statement, dialect: str) -> None:
         raise DefinitionError(f"The query is not a plain read. {ONLY_SELECT}")
     if (node := trees[0].find(*FORBIDDEN)) is not None:
         raise DefinitionError(f"The query changes data, locks it or writes it ({node.key.upper()}). {ONLY_SELECT}")
+    return trees[0]
+
+
+def table_names(tree: exp.Query) -> tuple[str, ...]:
+    """Return the tables that a query reads, without those it makes itself by WITH; nothing where they can't be told."""
+    try:
+        sources = chain.from_iterable(scope.sources.values() for scope in traverse_scope(tree))
+        return tuple(sorted({dotted(one) for one in sources if isinstance(one, exp.Table) and one.name}))
+    except (SqlglotError, RecursionError):
+        return ()
+
+
+def dotted(table: exp.Table) -> str:
+    """Return the name of a table with all that qualifies it, without quotes."""
+    return ".".join(part.name for part in table.parts)
 
 
 def _fault(error: ParseError) -> str:

@@ -18,10 +18,13 @@ import duckdb
 from django.conf import settings
 from duckdb.sqltypes import DuckDBPyType
 from pydantic import Field, field_validator
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from widgets_app.errors import DefinitionError, SourceFailed
 from widgets_app.sources import duckdb_errors, folder, placeholders
 from widgets_app.sources.base import Call, Limits, SourceBackend, SourceOptions
+from widgets_app.sources.database_text import dotted
 from widgets_app.sources.frame import Frame, FrameColumn
 from widgets_app.sources.json_sql import LARGE_INTEGER, OTHER_TYPES
 from widgets_app.sources.page_duckdb import KnownColumns
@@ -75,7 +78,7 @@ class FilesQuery(PagedQuery):
         self.placeholders = names
         self._source = source
         self._folder = watched
-        self._sql = sql
+        self._sql = self._unbound = sql
         # Inside brackets a statement that changes data can't stand, not even in a WITH.
         self._wrapped = f"select * from (\n{self._sql}\n) as q"  # noqa: S608  an author's text, checked below
         self._plan: CompiledPlan | None = None
@@ -87,7 +90,9 @@ class FilesQuery(PagedQuery):
     def of(cls, source: str, watched: Watched, text: str) -> Self:
         """Return the query of an author's text, not checked yet."""
         template = placeholders.find(with_all_rows(text, dialect="duckdb"), dialect="duckdb")
-        return cls(source, watched, template.render(_parameter), template.names)
+        query = cls(source, watched, template.render(_parameter), template.names)
+        query._unbound = template.render(lambda _: "null")
+        return query
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
         """Run it on the newest state of the folder, with values bound by name."""
@@ -161,6 +166,7 @@ class FilesQuery(PagedQuery):
                 self._check_statement(cursor)
             except duckdb.Error as error:
                 raise DefinitionError(self._explained(error, opened)) from error
+            self.tables = self._table_names(cursor)
             try:
                 cursor.execute(f"{prefix}{self._sql}\n) as q")
             except duckdb.Error as error:
@@ -178,6 +184,14 @@ class FilesQuery(PagedQuery):
         if foreign := statements[0].named_parameters - set(self.placeholders):
             names = ", ".join(sorted(foreign))
             raise DefinitionError(f"The query has parameters that can't be filled: {names}. Write them as :name.")
+
+    def _table_names(self, cursor: Cursor) -> tuple[str, ...]:
+        try:
+            # It takes no parameters.
+            quoted = cursor.get_table_names(self._unbound, qualified=True)
+            return tuple(sorted({dotted(exp.to_table(name, dialect="duckdb")) for name in quoted}))
+        except (duckdb.Error, SqlglotError):
+            return ()
 
     def _described(self, cursor: Cursor, values: Values) -> tuple[tuple[str, ...], tuple[DuckDBPyType, ...]]:
         try:
