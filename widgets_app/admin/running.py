@@ -271,7 +271,7 @@ def _run(entry: Entry, form: RunWidgetForm, request: HttpRequest) -> dict[str, A
     caller = caller_of(form.cleaned_data["seen_by"], request)
     asked = _asked(entry, form)
     outcome = measured(lambda: _answered(serving.serve(asked, caller)))
-    rows = _table(outcome.frame) if outcome.frame and entry.shape and entry.shape.passes_rows else {}
+    rows = table_of(outcome.frame) if outcome.frame and entry.shape and entry.shape.passes_rows else {}
     return {"outcome": outcome, "curl": _curl(asked), "caller": caller, **rows}
 
 
@@ -364,17 +364,18 @@ def _run_query(draft: PublishedQuery, values: Mapping[str, Any], caller: Caller)
         return Answered(frame.json, "application/json", frame)
 
     outcome = measured(answer)
-    return {"outcome": outcome, **(_table(outcome.frame) if outcome.frame else {})}
+    return {"outcome": outcome, **(table_of(outcome.frame) if outcome.frame else {})}
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, shown: int) -> str:
     text = as_text(value)
-    return text if len(text) <= CELL_SHOWN else f"{text[:CELL_SHOWN]}…"
+    return text if len(text) <= shown else f"{text[:shown]}…"
 
 
-def _table(frame: Frame) -> dict[str, Any]:
+def table_of(frame: Frame, *, cell: int = CELL_SHOWN) -> dict[str, Any]:
+    """Return the first rows of a result for a template, values cut after so many characters."""
     names = [column.name for column in frame.columns]
-    rows = [[_cell(row.get(name)) for name in names] for row in frame.rows()[:ROWS_SHOWN]]
+    rows = [[_cell(row.get(name), cell) for name in names] for row in frame.rows()[:ROWS_SHOWN]]
     types = [f"{column.name} ({column.type})" for column in frame.columns]
     note = f"The first {ROWS_SHOWN} of {frame.row_count:,} rows." if frame.row_count > ROWS_SHOWN else ""
     return {"headers": types, "rows": rows, "table_note": note}

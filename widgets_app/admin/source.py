@@ -8,27 +8,27 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils.html import format_html_join
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 
 from widgets_app import functions
-from widgets_app.admin.base import BackendAdmin, change_url
+from widgets_app.admin.base import change_url
 from widgets_app.admin.collection_row import add_url, rows_url
+from widgets_app.admin.exploring import ExploreSource
 from widgets_app.admin.fields import HIDDEN
 from widgets_app.admin.forms import KeepingForm
 from widgets_app.admin.navigation import may_view
 from widgets_app.admin.options import Options, plain, secrets, with_options
 from widgets_app.admin.site import site
-from widgets_app.admin.theme import FileInput, SelectInput, action, display
+from widgets_app.admin.theme import FileInput, SelectInput, display
 from widgets_app.compiled import open_backend
-from widgets_app.errors import DefinitionError, RequestError, UpstreamRefused
+from widgets_app.errors import DefinitionError
 from widgets_app.models import Agent, Query, Source, Widget
 from widgets_app.services import findings, sources, states
 from widgets_app.services.publishing import identifier_of
-from widgets_app.services.upstreams import upstream_check
 from widgets_app.sources import folder
 from widgets_app.sources.collection import CollectionBackend, CollectionOptions
 from widgets_app.sources.database import DatabaseBackend
@@ -150,7 +150,7 @@ SourceForm = with_options(BaseSourceForm, KINDS)
 
 
 @admin.register(Source, site=site)
-class SourceAdmin(BackendAdmin):
+class SourceAdmin(ExploreSource):
     """The pages of sources."""
 
     form = SourceForm
@@ -158,7 +158,7 @@ class SourceAdmin(BackendAdmin):
     # Counting drops the order of the model.
     ordering = ("name",)
     search_fields = ("name", "description")
-    actions_detail = ("ask_now",)
+    actions_detail = ("explore",)
     conditional_fields: ClassVar[Mapping[str, str]] = {
         **{name: shown for group in KINDS for name, shown in group.conditions("kind", FILES).items()},
         "upload": f"(kind || '{FILES}') == '{FILES}'",
@@ -194,23 +194,6 @@ class SourceAdmin(BackendAdmin):
             found = found.filter(kind=HTTP)
         return found.exclude(kind=HTTP) if field == "source" else found, has_twins
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer "Check" for what can be asked."""
-        found: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's method
-        return found if Source.objects.filter(pk=unquote(str(object_id)), kind=HTTP).exists() else []
-
-    @action(description="Check", url_path="check", permissions=["view"], icon="network_check")
-    def ask_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask the backend for its widgets.json now, and say how it went."""
-        source = self.row_or_404(request, object_id)
-        try:
-            messages.success(request, upstream_check(source))
-        except UpstreamRefused as error:
-            messages.warning(request, f"It answers, but has no widgets.json: {error}")
-        except (DefinitionError, RequestError) as error:
-            messages.error(request, str(error))
-        return HttpResponseRedirect(change_url(source))
-
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         """Say which table an uploaded file has become, and what becomes of the values of columns that are gone."""
         super().save_model(request, obj, form, change)
@@ -220,9 +203,13 @@ class SourceAdmin(BackendAdmin):
             messages.success(request, f"The file is the table “{table}” now.")
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show what can be queried."""
-        if (obj := kwargs.get("obj")) is not None:
-            context["panel"] = "admin/widgets_app/source_panel.html"
+        """Offer a test, and show what can be queried."""
+        obj = kwargs.get("obj")
+        context["panel"] = "admin/widgets_app/source_panel.html"
+        if self.has_change_permission(request, obj) if obj else self.has_add_permission(request):
+            url = reverse(f"admin:widgets_app_source_test{'' if obj else '_new'}", args=[obj.pk] if obj else [])
+            context["test_attrs"] = format_html('formaction="{}" formnovalidate data-test', url)
+        if obj is not None:
             context["contents"] = contents_of(obj)
             context["links"] = links_of(obj, request)
         return super().render_change_form(request, context, *args, **kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -125,6 +126,15 @@ def is_public(text: str) -> bool:
             return is_public(str(inner))
         return address in _UNICAST and address.is_global
     return address.is_global and not address.is_multicast
+
+
+def is_public_host(host: str) -> bool:
+    """Say whether a host is known, and all its addresses are in the public network."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return all(is_public(str(place[0])) for *_, place in found)
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

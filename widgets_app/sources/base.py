@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -96,6 +96,50 @@ class PreparedQuery(ABC):
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that a test of a source looked at, in words; `advice` says what to do where it isn't well.
+
+    A `warning` is something that works all the same. How long a step took is not told where `timed` is false.
+    """
+
+    name: str
+    text: str
+    state: Literal["good", "warning", "bad"] = "good"
+    advice: str = ""
+    timed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Something that a query can read: `text` is the whole query that reads it, with names quoted.
+
+    `path` is its name in parts where it has some; `is_called` says that reading it runs code, as a function does.
+    """
+
+    name: str
+    text: str
+    kind: str = "table"
+    about: str = ""
+    path: tuple[str, ...] = ()
+    is_called: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column of a table, or a parameter of a function, with its type as the source writes it."""
+
+    name: str
+    type: str
+    about: str = ""
+
+
+def matching(tables: Iterable[Table], search: str) -> list[Table]:
+    """Return the tables whose names hold a text, by name; the one that has exactly this name comes first."""
+    found = [table for table in tables if search.lower() in table.name.lower()]
+    return sorted(found, key=lambda table: (table.name != search, table.name.lower(), table.name))
+
+
 class SourceBackend(ABC):
     """One kind of source, opened with the options of one Source record. Thread-safe."""
 
@@ -111,6 +155,28 @@ class SourceBackend(ABC):
     @abstractmethod
     def prepare(self, text: str) -> PreparedQuery:
         """Check the text and return it ready to run; raises DefinitionError in one line that says what to mend."""
+
+    def check(self, limits: Limits, call: Call) -> Iterator[Step]:
+        """Look at the source from the outside in, step by step; ends after the first step that is bad.
+
+        May raise a RequestError in place of a step. Runs in a slot, as `tables`, `table_columns` and `sample` do.
+        """
+        yield Step("Settings", "They can be used.")
+
+    def tables(self, search: str, limits: Limits, call: Call) -> Sequence[Table]:
+        """Return what queries can read, by name: that whose name holds `search`, and first that which is named so.
+
+        What comes after one more than `limits.rows` may be left out.
+        """
+        return []
+
+    def table_columns(self, table: Table, limits: Limits, call: Call) -> Sequence[TableColumn]:
+        """Return the columns of a table that `tables` gave."""
+        return [TableColumn(column.name, column.type) for column in self.prepare(table.text).columns()]
+
+    def sample(self, table: Table, limits: Limits, call: Call) -> Frame:
+        """Return the first rows of a table that `tables` gave."""
+        return self.prepare(table.text).run({}, limits, call)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast, get_args
 
@@ -17,8 +17,8 @@ from pydantic import Field, field_validator, model_validator
 from widgets_app.errors import Busy, DefinitionError, SourceFailed
 from widgets_app.models import CollectionRow, Revision, Source
 from widgets_app.sources import folder
-from widgets_app.sources.base import SourceBackend, SourceOptions
-from widgets_app.sources.files import FilesQuery
+from widgets_app.sources.base import Call, Limits, SourceBackend, SourceOptions, Step, Table, matching
+from widgets_app.sources.files import FilesQuery, table_of
 from widgets_app.sources.frame import ColumnType
 from widgets_app.sources.json_sql import identifier
 from widgets_app.sources.registry import register
@@ -246,3 +246,25 @@ class CollectionBackend(SourceBackend):
         except (SourceFailed, Busy) as error:
             raise DefinitionError(str(error)) from error
         return query
+
+    def check(self, limits: Limits, call: Call) -> Iterator[Step]:
+        """Read the rows, and look how many more there may be."""
+        options = self.columns
+        yield Step("Columns", f"{', '.join(options.columns)}.")
+        if options.key:
+            yield Step("Key", f"No two rows have the same values in {', '.join(options.key)}.")
+        else:
+            advice = "Name key columns where forms change or delete rows."
+            yield Step("Key", "None: only row_id tells rows apart.", "warning", advice)
+        self._rows.fingerprint()
+        found = self.prepare(f"select count(*) as n from {TABLE}").run({}, limits, call)  # noqa: S608  our own name
+        count = found.rows()[0]["n"]
+        text = f"{count:,} of at most {options.max_rows:,}."
+        if count < options.max_rows:
+            yield Step("Rows", text)
+        else:
+            yield Step("Rows", text, "warning", "Forms that add rows are refused. Raise the limit, or delete rows.")
+
+    def tables(self, search: str, limits: Limits, call: Call) -> Sequence[Table]:
+        """Return the one table there is."""
+        return matching([table_of(TABLE)], search)

@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,8 +24,17 @@ from sqlglot.dialects.dialect import Dialect
 
 from widgets_app.errors import BadRequest, DefinitionError, RequestError, SourceFailed
 from widgets_app.sources import address as addresses
-from widgets_app.sources import references
-from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend, SourceOptions
+from widgets_app.sources import database_check, database_tables, references
+from widgets_app.sources.base import (
+    Call,
+    Limits,
+    PreparedQuery,
+    SourceBackend,
+    SourceOptions,
+    Step,
+    Table,
+    TableColumn,
+)
 from widgets_app.sources.database_server import CONNECT_SECONDS, Server, server_for
 from widgets_app.sources.database_text import Statement, statement
 from widgets_app.sources.frame import Frame, FrameColumn
@@ -217,6 +226,25 @@ class Database:
             yield connection
 
     @property
+    def driver(self) -> str:
+        """The name of the driver."""
+        return self._url.get_driver_name()
+
+    @property
+    def has_host(self) -> bool:
+        """Whether the address names a server, and not a file or a socket here."""
+        return bool(_hosts(self._url))
+
+    def touch(self) -> None:
+        """Open a connection, or have one looked at that is open; raises SourceFailed."""
+        with self._connected():
+            pass
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._engine.dispose()
+
+    @property
     def is_away(self) -> bool:
         """Whether it could not be reached a moment ago."""
         return time.monotonic() < self._away_until
@@ -350,11 +378,27 @@ class DatabaseBackend(SourceBackend):
         super().__init__(name, options)
         if not isinstance(options, DatabaseOptions):
             raise DefinitionError(f'The source "{name}" has no address. Enter the address of the database.')
+        self._address = options
         self._database = Database(name, options.opened_url, options.plain_url())
 
     def prepare(self, text: str) -> DatabaseQuery:
         """Check the text without asking the database, which may be away."""
         return DatabaseQuery(self._database, statement(text, dialect=self._database.dialect))
+
+    def check(self, limits: Limits, call: Call) -> Iterator[Step]:
+        """Test it with a connection of its own: one that is open says nothing about the login."""
+        with closing(Database(self.name, self._url)) as database:
+            yield from database_check.steps(database, limits, call)
+
+    def tables(self, search: str, limits: Limits, call: Call) -> Sequence[Table]:
+        """Ask the database for the tables that the login sees."""
+        with self._database.reading(limits, call) as (connection, _):
+            return database_tables.tables(connection, search, limits.rows + 1)
+
+    def table_columns(self, table: Table, limits: Limits, call: Call) -> Sequence[TableColumn]:
+        """Ask the database, which knows types more exactly than a query does."""
+        with self._database.reading(limits, call) as (connection, _):
+            return database_tables.columns(connection, table)
 
 
 def _opened(url: URL) -> tuple[Server, Engine]:

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -23,10 +23,10 @@ from sqlglot.errors import SqlglotError
 
 from widgets_app.errors import DefinitionError, SourceFailed
 from widgets_app.sources import duckdb_errors, folder, placeholders
-from widgets_app.sources.base import Call, Limits, SourceBackend, SourceOptions
+from widgets_app.sources.base import Call, Limits, SourceBackend, SourceOptions, Step, Table, matching
 from widgets_app.sources.database_text import dotted
 from widgets_app.sources.frame import Frame, FrameColumn
-from widgets_app.sources.json_sql import LARGE_INTEGER, OTHER_TYPES
+from widgets_app.sources.json_sql import LARGE_INTEGER, OTHER_TYPES, identifier
 from widgets_app.sources.page_duckdb import KnownColumns
 from widgets_app.sources.page_sql import PageSql
 from widgets_app.sources.paging import PageAsk, PagedQuery, level_of
@@ -316,9 +316,36 @@ class FilesBackend(SourceBackend):
             raise DefinitionError(str(error)) from error
         return query
 
+    def check(self, limits: Limits, call: Call) -> Iterator[Step]:
+        """Look for the folder, and for files that are no table."""
+        if not self.path.is_dir():
+            yield Step("Folder", "It is not there yet.", "warning", "Add a file: that makes the folder.")
+            return
+        self.look_again()
+        opened = self._folder.opened()
+        yield Step("Folder", "It can be read.")
+        count = len(opened.tables)
+        if count:
+            yield Step("Tables", f"{count} file{' is a table' if count == 1 else 's are tables'}.")
+        else:
+            yield Step("Tables", "No file is a table yet.", "warning", f"Add a file: {', '.join(folder.SUFFIXES)}.")
+        for table, fault in sorted(opened.faults.items()):
+            yield Step(f"Table {table}", fault, "warning", "Mend the file, or take it out of the folder.")
+
+    def tables(self, search: str, limits: Limits, call: Call) -> Sequence[Table]:
+        """Return the tables that the files are."""
+        opened = self._folder.opened()
+        files = {folder.table_name(name): f"{name}, {size:,} bytes" for name, _, size in opened.listing.files}
+        return matching((table_of(name, files.get(name, "")) for name in opened.tables), search)
+
     def look_again(self) -> None:
         """Have the next query see the files there are now."""
         self._folder.look_again()
+
+
+def table_of(name: str, about: str = "") -> Table:
+    """Return a table of a DuckDB."""
+    return Table(name, f"select * from {identifier(name)}", about=about)  # noqa: S608  a quoted name
 
 
 def base_folder() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from http.client import responses
@@ -24,7 +24,7 @@ from widgets_app.errors import (
     one_line,
 )
 from widgets_app.sources import address as addresses
-from widgets_app.sources import references
+from widgets_app.sources import http_check, references
 from widgets_app.sources.base import (
     Answer,
     Call,
@@ -32,6 +32,7 @@ from widgets_app.sources.base import (
     Limits,
     PreparedQuery,
     SourceOptions,
+    Step,
     UpstreamBackend,
 )
 from widgets_app.sources.limits import Deadline, Slots, run_streamed
@@ -186,6 +187,15 @@ class HttpBackend(UpstreamBackend):
         reply, chunks = run_streamed(slots, work, deadline=line.deadline, call=call, what=what)
         passed = [(name, value) for name, value in reply.headers if name.lower() in PASSED_ON]
         return Answer(reply.status, passed, chunks, reply.length)
+
+    def check(self, limits: Limits, call: Call) -> Iterator[Step]:
+        """Ask for the widgets.json, with the headers of the source."""
+        outgoing = self._outgoing(Forward("GET", http_check.CHECKED))
+
+        def send(line: Line) -> Reply:
+            return self._outbound.send(outgoing, line, redirects=self._redirects)
+
+        return http_check.steps(outgoing.address, send, limits, call)
 
     def _outgoing(self, forward: Forward) -> Outgoing:
         address = replace(self._base, target=self._target(forward))

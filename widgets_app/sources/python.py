@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import close_old_connections
@@ -12,7 +12,17 @@ from django.db import close_old_connections
 from widgets_app import functions
 from widgets_app.errors import DefinitionError, RequestError, SourceFailed
 from widgets_app.sources import event_loop, placeholders
-from widgets_app.sources.base import Call, Limits, PreparedQuery, SourceBackend, is_key_name
+from widgets_app.sources.base import (
+    Call,
+    Limits,
+    PreparedQuery,
+    SourceBackend,
+    Step,
+    Table,
+    TableColumn,
+    is_key_name,
+    matching,
+)
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.registry import register
 from widgets_app.sources.rows import frame_from_rows
@@ -87,6 +97,45 @@ class PythonBackend(SourceBackend):
                 'in caller["values"]. Choose another name.'
             )
         return PythonQuery(known[name])
+
+    def check(self, limits: Limits, call: Call) -> Iterator[Step]:
+        """Look for functions, and for those whose arguments can't be placeholders. None is called."""
+        names = sorted(functions.functions())
+        if not names:
+            advice = "Register one with @data_function in a module named widgets.py of an installed app."
+            yield Step("Functions", "There is none.", "warning", advice)
+            return
+        yield Step("Functions", f"{len(names)}: {', '.join(names)}.")
+        for name in names:
+            try:
+                self.prepare(name)
+            except DefinitionError as error:
+                yield Step(f"Function {name}", str(error), "warning", "Give the argument another name.")
+
+    def tables(self, search: str, limits: Limits, call: Call) -> Sequence[Table]:
+        """Return the functions."""
+        known = functions.functions().items()
+        return matching((_described(name, found.function) for name, found in known), search)
+
+    def table_columns(self, table: Table, limits: Limits, call: Call) -> Sequence[TableColumn]:
+        """Return the arguments of a function."""
+        found = functions.functions()[table.name]
+        written = inspect.signature(found.function).parameters
+        return [TableColumn(name, _annotation(written[name]), _default(written[name])) for name in found.defaults]
+
+
+def _described(name: str, function: Callable[..., object]) -> Table:
+    signature = f"{name}{inspect.signature(function)}"
+    about = "\n\n".join(filter(None, (signature, inspect.getdoc(function))))
+    return Table(name, name, "function", about, is_called=True)
+
+
+def _annotation(parameter: inspect.Parameter) -> str:
+    return "" if parameter.annotation is parameter.empty else inspect.formatannotation(parameter.annotation)
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    return "has to be given" if parameter.default is parameter.empty else f"{parameter.default!r} if not given"
 
 
 def _rows(result: object) -> Iterable[Mapping[Any, Any]]:
