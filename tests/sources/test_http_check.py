@@ -72,9 +72,12 @@ def test_what_is_not_reached_is_the_same_whatever_is_there(monkeypatch: pytest.M
     monkeypatch.setattr(reaching, "REACH_SECONDS", 1.0)
     monkeypatch.setattr(http_check, "REACH_SECONDS", 1.0)
     seen = []
-    with wired(until_closed) as silent, wired(lambda c: c.sendall(b"220 mail ready\r\n")) as mail, wired(
-        says(plain(b"{}", kind=JSON))
-    ) as well, wired(lambda _: None) as closing:
+    with (
+        wired(until_closed) as silent,
+        wired(lambda c: c.sendall(b"220 mail ready\r\n")) as mail,
+        wired(says(plain(b"{}", kind=JSON))) as well,
+        wired(lambda _: None) as closing,
+    ):
         asked: list[tuple[str, list[str]]] = [
             *((f"http://127.0.0.1:{port}", HOME) for port in (free_port(), silent.port, mail.port, closing.port)),
             *((f"http://127.0.0.1:{port}", []) for port in (free_port(), well.port)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin.utils import unquote
@@ -68,7 +69,7 @@ class ExploreSource(BackendAdmin):
         # No file: the form would take it in.
         form = self.get_form(request, source, change=source is not None)(request.POST, instance=source)
         if not form.is_valid():
-            return [Taken(Step("Settings", f"{_label(form, name)}: {' '.join(texts)}", "bad")) for name, texts in form.errors.items()]
+            return [_fault(form, name, texts) for name, texts in form.errors.items()]
         return exploring.source_test(form.instance)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
@@ -94,8 +95,9 @@ class ExploreSource(BackendAdmin):
         return self.page(request, "admin/widgets_app/source_explore.html", source, **context)
 
 
-def _label(form: Any, name: str) -> str:
-    return str(form.fields[name].label or name) if name in form.fields else "All"
+def _fault(form: Any, name: str, texts: Iterable[str]) -> Taken:
+    label = form.fields[name].label or name if name in form.fields else "Settings"
+    return Taken(Step(str(label).capitalize(), " ".join(texts), "bad"))
 
 
 def _link(search: str, name: str) -> str:

@@ -9,9 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 
-from widgets_app.admin.base import change_url
 from widgets_app.admin.filters import StateFilter
 from widgets_app.admin.forms import KeepingForm
+from widgets_app.admin.lineage import shown
 from widgets_app.admin.parameter import ChoiceInline
 from widgets_app.admin.publishing import DefinitionAdmin
 from widgets_app.admin.running import RunQuery
@@ -20,7 +20,7 @@ from widgets_app.admin.theme import display
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract
 from widgets_app.models import Query, Source, Widget
-from widgets_app.services import findings, states
+from widgets_app.services import findings, lineage, states
 from widgets_app.services.sources import UPSTREAM_KIND
 
 KEY_VALUES = (
@@ -107,7 +107,7 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
         if (obj := kwargs.get("obj")) is not None:
             context["panel"] = "admin/widgets_app/query_panel.html"
             context["found"] = _found(obj)
-            context["users"] = users_of(obj)
+            context["users"] = shown(request, lineage.made_of(obj))
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Query, form: Any, change: bool) -> None:
@@ -117,30 +117,38 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
             placeholders = ", ".join(f":{name}" for name in found["placeholders"]) or "none"
             columns = ", ".join(column.name for column in found["columns"]) or "known when it has run"
             messages.info(request, f"Placeholders: {placeholders}. Columns: {columns}.")
+            for text in lineage.lost_columns(obj, found["columns"]) if change else ():
+                messages.warning(request, text)
+        if change and {"name", "options_path"} & set(form.changed_data):
+            _warn_of_dropdowns(request, obj, form.initial["options_path"])
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Say in words what still needs a query; what is served needs it even when the draft does not."""
         to_delete, counts, missing, protected = super().get_deleted_objects(objs, request)
-        needed = {
-            query: sorted({str(widget) for widget, _, _ in users_of(query)} | set(states.served_users(query)))
-            for query in objs
-        }
-        if any(needed.values()):
-            protected = sorted({f"widget {name}" for names in needed.values() for name in names})
-        for query, names in needed.items():
-            if names and "post" not in request.POST:
-                text = f"“{query}” is used by {', '.join(names)}. Choose another query there, publish, then delete it."
+        needed = {query: lineage.made_of(query) for query in objs}
+        names = {query: [node.name for node in nodes if node.kind == "widget"] for query, nodes in needed.items()}
+        if any(names.values()):
+            protected = sorted({f"widget {name}" for found in names.values() for name in found})
+        for query, nodes in needed.items():
+            if names[query] and "post" not in request.POST:
+                text = (
+                    f"“{query}” is used by {lineage.named(names[query])}. Without it, {lineage.in_words(nodes)} would "
+                    "break. Choose another query there, publish, then delete it."
+                )
                 messages.warning(request, text)
         return to_delete, counts, missing, protected
 
 
-def users_of(query: Query) -> list[tuple[Widget, str, str]]:
-    """Return the widgets that use a query: each with what for, and the address of its page."""
-    shown = ((feed.widget, "rows") for feed in query.feeds.select_related("widget"))
-    chosen = (
-        (parameter.widget, f"options of {parameter}") for parameter in query.option_parameters.select_related("widget")
-    )
-    return [(widget, what, change_url(widget)) for widget, what in (*shown, *chosen)]
+def _warn_of_dropdowns(request: HttpRequest, query: Query, before: str) -> None:
+    """Say which dropdowns use the options of a query that has another name or path now."""
+    follow = query.option_parameters.count()
+    left = lineage.dropdowns_of(query, before) if query.options_path != before else []
+    if follow:
+        text = f"Dropdowns that use it: {follow}. They follow when their widgets are published again."
+        messages.warning(request, text)
+    if left:
+        text = f"Dropdowns that go on asking for {before}: {lineage.named(left)}. Choose the query there instead."
+        messages.warning(request, text)
 
 
 def _found(query: Query) -> dict[str, Any]:
@@ -148,4 +156,6 @@ def _found(query: Query) -> dict[str, Any]:
         prepared = findings.prepare(query.source, query.text)
     except DefinitionError:
         return {}  # the findings above say why
-    return {"placeholders": prepared.placeholders, "columns": prepared.columns()} if prepared else {}
+    if prepared is None:
+        return {}
+    return {"placeholders": prepared.placeholders, "columns": prepared.columns(), "tables": prepared.tables}

@@ -15,11 +15,11 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from widgets_app import functions
-from widgets_app.admin.base import change_url
 from widgets_app.admin.collection_row import add_url, rows_url
 from widgets_app.admin.exploring import ExploreSource
 from widgets_app.admin.fields import HIDDEN
 from widgets_app.admin.forms import KeepingForm
+from widgets_app.admin.lineage import shown
 from widgets_app.admin.navigation import may_view
 from widgets_app.admin.options import Options, plain, secrets, with_options
 from widgets_app.admin.site import site
@@ -27,7 +27,7 @@ from widgets_app.admin.theme import FileInput, SelectInput, display
 from widgets_app.compiled import open_backend
 from widgets_app.errors import DefinitionError
 from widgets_app.models import Agent, Query, Source, Widget
-from widgets_app.services import findings, sources, states
+from widgets_app.services import findings, lineage, sources, states
 from widgets_app.services.publishing import identifier_of
 from widgets_app.sources import folder
 from widgets_app.sources.collection import CollectionBackend, CollectionOptions
@@ -44,7 +44,6 @@ FOLDER_FIELD = f"options__{FILES}__folder"
 HTTP = HttpBackend.kind
 COLLECTION = CollectionBackend.kind
 COLUMNS_FIELD = f"options__{COLLECTION}__columns"
-USERS_SHOWN = 50  # widgets and agents named on the page of their backend
 # What gets its data from sources, many and one.
 USERS = {"queries": "query", "widgets": "widget", "agents": "agent"}
 # For each kind that keeps secrets for one address: the address, and the secrets.
@@ -212,6 +211,7 @@ class SourceAdmin(ExploreSource):
         if obj is not None:
             context["contents"] = contents_of(obj)
             context["links"] = links_of(obj, request)
+            context["users"] = shown(request, lineage.made_of(obj))
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -222,8 +222,10 @@ class SourceAdmin(ExploreSource):
             protected = sorted({name for names in needed.values() for name in names})
         for source, names in needed.items():
             if names and "post" not in request.POST:
+                broken = lineage.in_words(lineage.made_of(source))
                 text = (
-                    f"“{source}” is used by {', '.join(names)}. Choose another source there, publish, then delete it."
+                    f"“{source}” is used by {lineage.named(names)}. Without it, {broken} would break. Choose another "
+                    "source there, publish, then delete it."
                 )
                 messages.warning(request, text)
         return to_delete, counts, missing, protected
@@ -236,8 +238,9 @@ def needed_by(source: Source) -> list[str]:
 
 
 def users_of(source: Source) -> list[Query | Widget | Agent]:
-    """Return the drafts that get their data from a source."""
-    return [*source.queries.all(), *source.widgets.all(), *source.agents.all()]
+    """Return the drafts that get their data from a source, or have forms that write to it."""
+    forms = Widget.objects.filter(parameters__actions__source=source).distinct()
+    return [*source.queries.all(), *source.widgets.all(), *source.agents.all(), *forms]
 
 
 def _readable_secrets(source: Source) -> dict[str, Any]:
@@ -257,10 +260,10 @@ def contents_of(source: Source) -> dict[str, Any]:
     if isinstance(backend, FilesBackend):
         return _files(backend)
     if isinstance(backend, HttpBackend):
-        return {"address": (source.options or {}).get("url"), **_users(source)}
+        return {"address": (source.options or {}).get("url")}
     if isinstance(backend, CollectionBackend):
         return {"is_collection": True, "count": source.collection_rows.count(), "most": backend.columns.max_rows}
-    return {"functions": _functions()} if isinstance(backend, PythonBackend) else {}
+    return {"functions": _functions()} if isinstance(backend, PythonBackend) else {"is_database": True}
 
 
 def links_of(source: Source, request: HttpRequest) -> dict[str, str]:
@@ -283,12 +286,6 @@ def columns_left(source: Source, before: list[str]) -> str:
     }
     told = " ".join(text.format(", ".join(names)) for text, names in texts.items() if names)
     return f"Rows stored: {count:,}. {told}"
-
-
-def _users(source: Source) -> dict[str, Any]:
-    users = users_of(source)
-    shown = [(user, user._meta.verbose_name, change_url(user)) for user in users[:USERS_SHOWN]]
-    return {"users": shown, "more": len(users) - len(shown)}
 
 
 def _files(backend: FilesBackend) -> dict[str, Any]:

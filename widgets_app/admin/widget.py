@@ -18,6 +18,7 @@ from widgets_app.admin.column_settings import FIELDS, fields_of
 from widgets_app.admin.fields import Scalar
 from widgets_app.admin.filling import FillFromQuery
 from widgets_app.admin.filters import StateFilter
+from widgets_app.admin.lineage import shown
 from widgets_app.admin.manifest_entry import ManifestEntryAdmin
 from widgets_app.admin.options import Options, with_fields, with_options
 from widgets_app.admin.parameter import ParameterInline, query_suggestions
@@ -31,7 +32,7 @@ from widgets_app.manifest import contract
 from widgets_app.manifest.contract.schedules import check_schedule
 from widgets_app.manifest.contract.widgets import TYPES_WITHOUT_ENDPOINT, WIDGET_ID
 from widgets_app.models import Feed, Query, Widget
-from widgets_app.services import feeds, findings, states
+from widgets_app.services import feeds, findings, lineage, states
 from widgets_app.services.publishing import widget_duplicate
 from widgets_app.shapes.registry import DEFAULT_TYPE, shapes
 
@@ -325,9 +326,13 @@ class WidgetAdmin(FillFromQuery, RunWidget, ManifestEntryAdmin):
         return form
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Add the names of queries, for the rows of parameters, and of columns."""
+        """Add the names of queries and columns, for rows of inputs, and say where the data comes from and goes to."""
         obj = kwargs.get("obj")
         context["datalists"] = query_suggestions() | {FIELDS: fields_of(obj) if obj else []}
+        if obj is not None:
+            context["panel"] = "admin/widgets_app/widget_panel.html"
+            context["origin"] = shown(request, lineage.comes_from(obj))
+            context["users"] = shown(request, lineage.made_of(obj))
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Widget, form: Any, change: bool) -> None:

@@ -242,10 +242,17 @@ def _shown_query(query: Query, definition: Mapping[str, Any], shape: Shape, opti
         yield Finding("warning", "query-fault", "feeds", f'Query "{query.name}": {error}', "Mend the query.")
         return
     if prepared and (columns := prepared.columns()):
-        yield from _misfits(shape, options, columns)
-        yield from _empty_columns(definition, columns)
+        yield from column_findings(definition, shape, options, columns)
     if prepared:
         yield from _placeholders(query, prepared, {spec.name for spec in specs_of(definition.get("params"))})
+
+
+def column_findings(
+    definition: Mapping[str, Any], shape: Shape | None, options: ShapeOptions | None, columns: Columns
+) -> list[Finding]:
+    """Return what of a widget doesn't suit the columns of its query."""
+    misfits = _misfits(shape, options, columns) if shape is not None and options is not None else ()
+    return [*misfits, *_empty_columns(definition, columns)]
 
 
 def _placeholders(query: Query, prepared: PreparedQuery, parameters: set[str]) -> Iterator[Finding]:
