@@ -55,8 +55,8 @@ def test_the_page_shows_placeholders_columns_and_users(
     text = Page(boss, url("query", "change", query.pk)).text
     assert "Placeholders: :ticker" in text
     assert "Columns: day date , ticker text" in text
-    assert "prices rows" in text
-    assert "prices options of t" in text
+    assert "Widgets prices rows, options of t" in text
+    assert "Tables: prices" in text
 
 
 def test_the_page_of_a_broken_query_says_why(boss: Client, define_query: Define) -> None:
@@ -100,7 +100,7 @@ def test_deleting_a_query_in_use_is_refused_kindly(boss: Client, define_query: D
     query = define_query()
     define_widget(query="prices")
     text = Page(boss, url("query", "delete", query.pk)).text
-    assert "“prices” is used by prices. Choose another query there" in text
+    assert "“prices” is used by prices. Without it, 1 widget would break. Choose another query there" in text
     boss.post(url("query", "delete", query.pk), {"post": "yes"})
     assert Query.objects.exists()
 

@@ -128,11 +128,11 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
         needed = {query: lineage.made_of(query) for query in objs}
         names = {query: [node.name for node in nodes if node.kind == "widget"] for query, nodes in needed.items()}
         if any(names.values()):
-            protected = sorted({f"widget {name}" for found in names.values() for name in found})
+            protected = lineage.first(sorted({f"widget {name}" for found in names.values() for name in found}))
         for query, nodes in needed.items():
             if names[query] and "post" not in request.POST:
                 text = (
-                    f"“{query}” is used by {lineage.named(names[query])}. Without it, {lineage.in_words(nodes)} would "
+                    f"“{query}” is used by {', '.join(lineage.first(names[query]))}. Without it, {lineage.in_words(nodes)} would "
                     "break. Choose another query there, publish, then delete it."
                 )
                 messages.warning(request, text)
@@ -147,7 +147,7 @@ def _warn_of_dropdowns(request: HttpRequest, query: Query, before: str) -> None:
         text = f"Dropdowns that use it: {follow}. They follow when their widgets are published again."
         messages.warning(request, text)
     if left:
-        text = f"Dropdowns that go on asking for {before}: {lineage.named(left)}. Choose the query there instead."
+        text = f"Dropdowns that go on asking for {before}: {', '.join(lineage.first(left))}. Choose the query there instead."
         messages.warning(request, text)
 
 

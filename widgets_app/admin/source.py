@@ -219,12 +219,12 @@ class SourceAdmin(ExploreSource):
         to_delete, counts, missing, protected = super().get_deleted_objects(objs, request)
         needed = {source: needed_by(source) for source in objs}
         if any(needed.values()):
-            protected = sorted({name for names in needed.values() for name in names})
+            protected = lineage.first(sorted({name for names in needed.values() for name in names}))
         for source, names in needed.items():
             if names and "post" not in request.POST:
                 broken = lineage.in_words(lineage.made_of(source))
                 text = (
-                    f"“{source}” is used by {lineage.named(names)}. Without it, {broken} would break. Choose another "
+                    f"“{source}” is used by {', '.join(lineage.first(names))}. Without it, {broken} would break. Choose another "
                     "source there, publish, then delete it."
                 )
                 messages.warning(request, text)

@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from widgets_app import catalog
 from widgets_app.compiled import local_path
-from widgets_app.models import Feed, Parameter, Placement, Query, Source, Widget
+from widgets_app.models import Agent, Feed, Parameter, Placement, Query, Source, Widget
 from widgets_app.services import findings, states
 from widgets_app.sources.frame import FrameColumn
 
@@ -86,10 +88,10 @@ def plural(kind: str) -> str:
     return "queries" if kind == "query" else f"{kind}s"
 
 
-def named(names: Sequence[str]) -> str:
-    """Name the first ones, and count the others."""
+def first(names: Sequence[str]) -> list[str]:
+    """Return the first names, and how many more there are."""
     more = len(names) - NAMED
-    return f"{', '.join(names[:NAMED])}{f' and {more:,} more' if more > 0 else ''}"
+    return [*names[:NAMED], *([f"{more:,} more"] if more > 0 else [])]
 
 
 def grouped(nodes: Iterable[Node]) -> list[Group]:
@@ -125,16 +127,20 @@ def _source(source: Source, what: str = "") -> Node:
 
 
 def _from_source(source: Source) -> Iterator[Node]:
-    rows = source.queries.order_by("name").select_related("published")
+    served = states.served_by_kind(source)
+    rows = Query.objects.filter(Q(source=source) | Q(published__identifier__in=served["query"]))
+    rows = rows.order_by("name").select_related("published")
     queries = list(rows.only("name", "options_path", "published__identifier"))
     yield from (Node("query", query.pk, query.name) for query in queries)
     yield from _fed(queries)
-    for widget, name in source.widgets.values_list("pk", "widget_id"):
-        yield Node("widget", widget, name, "answers all of it")
+    widgets = Widget.objects.filter(Q(upstream=source) | Q(published__identifier__in=served["widget"]))
+    for pk, name in widgets.values_list("pk", "widget_id"):
+        yield Node("widget", pk, name, "answers all of it")
     for action in source.form_actions.select_related("parameter__widget"):
         widget = action.parameter.widget
         yield Node("widget", widget.pk, widget.widget_id, f"form {action.parameter}")
-    yield from (Node("agent", agent.pk, agent.agent_id) for agent in source.agents.only("agent_id"))
+    agents = Agent.objects.filter(Q(upstream=source) | Q(published__identifier__in=served["agent"]))
+    yield from (Node("agent", pk, name) for pk, name in agents.values_list("pk", "agent_id"))
 
 
 def _fed(queries: Sequence[Query]) -> Iterator[Node]:
@@ -163,7 +169,8 @@ def _served(queries: Sequence[Query]) -> Iterator[Node]:
     """Yield the widgets that are served with queries; which of them the draft has too, merging finds out."""
     ids = {widget for query in queries for widget in states.served_users(query)}
     if ids:
-        for pk, name in Widget.objects.filter(published__identifier__in=ids).values_list("pk", "widget_id"):
+        widgets = Widget.objects.filter(published__identifier__in=ids).order_by("widget_id")
+        for pk, name in widgets.values_list("pk", "widget_id"):
             yield Node("widget", pk, name, SERVED)
 
 

@@ -91,9 +91,13 @@ def served_users(query: Query) -> list[str]:
 
 def served_from(source: Source) -> list[str]:
     """Return what is served with a source under its name: queries, widgets and agents."""
+    return [f"{kind} {name}" for kind, names in served_by_kind(source).items() for name in names]
+
+
+def served_by_kind(source: Source) -> dict[str, list[str]]:
+    """Return the names of the queries, widgets and agents that are served with a source under its name."""
     published = catalog.current()
     queries = [q.name for q in published.queries.values() if q.source and q.source.name == source.name]
     widgets = [entry.id for entry in published.entries.values() if entry.upstream == source.name]
     agents = [agent.id for agent in published.agents if agent.upstream == source.name]
-    kinds = {"query": queries, "widget": widgets, "agent": agents}
-    return [f"{kind} {name}" for kind, names in kinds.items() for name in sorted(names)]
+    return {"query": sorted(queries), "widget": sorted(widgets), "agent": sorted(agents)}
