@@ -9,7 +9,8 @@ from tests.admin.conftest import Open, url
 from tests.admin.pages import Page, messages
 from tests.conftest import Define
 from widgets_app import catalog
-from widgets_app.models import Query, Source
+from widgets_app.models import Parameter, Query, Source
+from widgets_app.services.publishing import definition_unpublish
 
 pytestmark = pytest.mark.django_db
 
@@ -187,3 +188,27 @@ def test_a_query_reads_from_no_backend(add: Open, upstream: Source) -> None:
     form = add("query").fill(name="prices", text="select 1", source=str(upstream.pk))
     assert "Select a valid choice" in form.errors()
     assert "choose one as the upstream of a widget" in form.errors()
+
+
+def test_a_change_that_takes_columns_away_is_warned_of(
+    boss: Client, change: Open, define_query: Define, define_widget: Define
+) -> None:
+    query = define_query()
+    define_widget(query="prices", data={"table": {"columnsDefs": [{"field": "price"}]}})
+    response = change(query).send("_draft", text="select day from prices")
+    assert any('“prices”: The table shows the column "price", but' in text for text in messages(response))
+    assert Query.objects.get().text == "select day from prices"
+    response = change(query).send("_draft", text="select day, price from prices")
+    assert not any("The table shows" in text for text in messages(response))
+
+
+def test_another_path_is_warned_of_with_the_dropdowns_that_use_it(
+    change: Open, define_query: Define, define_widget: Define
+) -> None:
+    query = define_query()
+    params = [{"paramName": name, "type": "endpoint", "optionsEndpoint": "options/prices"} for name in "ab"]
+    definition_unpublish(define_widget(params=params))
+    Parameter.objects.filter(param_name="b").update(options_query=None, options_endpoint="options/prices")
+    told = messages(change(query).send("_draft", options_path="options/other"))
+    assert "Dropdowns that use it: 1. They follow when their widgets are published again." in told
+    assert "Dropdowns that go on asking for options/prices: prices.b. Choose the query there instead." in told

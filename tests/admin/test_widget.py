@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -444,3 +446,26 @@ def test_scripts_in_names_are_shown_as_text(boss: Client, define_app: Define) ->
         html = Page(boss, page).html
         assert evil not in html, page
         assert "alert(1)" in html, page
+
+
+def test_the_page_says_where_the_data_comes_from_and_where_it_is_shown(
+    boss: Client, staff: Callable[..., Client], define_query: Define, define_widget: Define, define_app: Define
+) -> None:
+    query = define_query()
+    widget = define_widget(query="prices")
+    define_app(widgets=("prices",))
+    page = Page(boss, url("widget", "change", widget.pk))
+    assert "Its data comes from Queries prices rows Sources market by prices" in page.text
+    assert "Shown in Apps desk shows prices" in page.text
+    assert url("query", "change", query.pk) in page.html
+    page = Page(staff("view_widget"), page.url)
+    assert "Queries prices rows" in page.text
+    assert url("query", "change", query.pk) not in page.html
+
+
+def test_deleting_several_widgets_warns_of_their_apps(boss: Client, define_widget: Define, define_app: Define) -> None:
+    widgets = [define_widget(name) for name in ("one", "two")]
+    define_app(widgets=("one", "two"))
+    chosen = {"action": "delete_selected", "_selected_action": [widget.pk for widget in widgets]}
+    text = unescape(boss.post(url("widget"), chosen).content.decode())
+    assert "Apps place widgets that will be gone: “desk” shows one, two. Change their tabs too." in text

@@ -132,7 +132,7 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
         for query, nodes in needed.items():
             if names[query] and "post" not in request.POST:
                 text = (
-                    f"“{query}” is used by {', '.join(lineage.first(names[query]))}. Without it, {lineage.in_words(nodes)} would "
+                    f"“{query}” is used by {lineage.listed(names[query])}. Without it, {lineage.in_words(nodes)} would "
                     "break. Choose another query there, publish, then delete it."
                 )
                 messages.warning(request, text)
@@ -147,7 +147,7 @@ def _warn_of_dropdowns(request: HttpRequest, query: Query, before: str) -> None:
         text = f"Dropdowns that use it: {follow}. They follow when their widgets are published again."
         messages.warning(request, text)
     if left:
-        text = f"Dropdowns that go on asking for {before}: {', '.join(lineage.first(left))}. Choose the query there instead."
+        text = f"Dropdowns that go on asking for {before}: {lineage.listed(left)}. Choose the query there instead."
         messages.warning(request, text)
 
 

@@ -224,7 +224,7 @@ class SourceAdmin(ExploreSource):
             if names and "post" not in request.POST:
                 broken = lineage.in_words(lineage.made_of(source))
                 text = (
-                    f"“{source}” is used by {', '.join(lineage.first(names))}. Without it, {broken} would break. Choose another "
+                    f"“{source}” is used by {lineage.listed(names)}. Without it, {broken} would break. Choose another "
                     "source there, publish, then delete it."
                 )
                 messages.warning(request, text)

@@ -352,8 +352,12 @@ class WidgetAdmin(FillFromQuery, RunWidget, ManifestEntryAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Warn about apps that place what is about to be deleted."""
         if "post" not in request.POST:
-            for widget in objs:
-                _warn_of_apps(request, widget.widget_id, "will be gone")
+            ids = [widget.widget_id for widget in objs]
+            if len(ids) == 1:
+                _warn_of_apps(request, ids[0], "will be gone")
+            elif apps := lineage.apps_of(ids):
+                names = lineage.listed([f"“{app.name}” {app.what}" for app in apps])
+                messages.warning(request, f"Apps place widgets that will be gone: {names}. Change their tabs too.")
         return super().get_deleted_objects(objs, request)
 
     @action(description="Duplicate as draft", permissions=["add"])

@@ -50,10 +50,10 @@ class Group:
 def made_of(row: Source | Query | Widget) -> list[Node]:
     """Return what has its data, directly or not, from a source, a query or a widget; each thing once."""
     if isinstance(row, Widget):
-        return _apps([row.widget_id])
+        return apps_of([row.widget_id])
     direct = list(_from_source(row) if isinstance(row, Source) else _fed([row]))
     nodes = _merged(direct)
-    return [*nodes, *_apps([node.name for node in nodes if node.kind == "widget"])]
+    return [*nodes, *apps_of([node.name for node in nodes if node.kind == "widget"])]
 
 
 def comes_from(row: Query | Widget) -> list[Node]:
@@ -92,6 +92,11 @@ def first(names: Sequence[str]) -> list[str]:
     """Return the first names, and how many more there are."""
     more = len(names) - NAMED
     return [*names[:NAMED], *([f"{more:,} more"] if more > 0 else [])]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names in a sentence, and how many more there are."""
+    return ", ".join(first(names))
 
 
 def grouped(nodes: Iterable[Node]) -> list[Group]:
@@ -186,7 +191,7 @@ def _merged(nodes: Iterable[Node]) -> list[Node]:
     return merged
 
 
-def _apps(widget_ids: Sequence[str]) -> list[Node]:
+def apps_of(widget_ids: Sequence[str]) -> list[Node]:
     """Return the apps whose drafts place one of these widgets."""
     if not widget_ids:
         return []
