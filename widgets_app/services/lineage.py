@@ -20,6 +20,7 @@ from widgets_app.sources.frame import FrameColumn
 
 # Things of one kind that are named; the rest are counted.
 NAMED = 50
+NAMED_IN_SENTENCE = 10
 # Widgets that an app is said to show.
 NAMED_OF_APP = 3
 # Widgets that are warned of one by one.
@@ -88,15 +89,15 @@ def plural(kind: str) -> str:
     return "queries" if kind == "query" else f"{kind}s"
 
 
-def first(names: Sequence[str]) -> list[str]:
+def first(names: Sequence[str], most: int = NAMED) -> list[str]:
     """Return the first names, and how many more there are."""
-    more = len(names) - NAMED
-    return [*names[:NAMED], *([f"{more:,} more"] if more > 0 else [])]
+    more = len(names) - most
+    return [*names[:most], *([f"{more:,} more"] if more > 0 else [])]
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first names in a sentence, and how many more there are."""
-    return ", ".join(first(names))
+    """Return the first names for a sentence, and how many more there are."""
+    return ", ".join(first(names, NAMED_IN_SENTENCE))
 
 
 def grouped(nodes: Iterable[Node]) -> list[Group]:

@@ -48,7 +48,9 @@ def steps(database: Any, limits: Limits, call: Call) -> Iterator[Step]:
         return
     if database.has_host:
         yield Step("Host", "The server answers.")
-    yield Step("Login", "The database lets the source in.")
+        yield Step("Login", "It lets the source in.", timed=False)
+    else:
+        yield Step("Opened", "The database lets the source in.")
     try:
         with database.reading(limits, call) as (connection, _):
             # SQLite opens a file only when something is read from it.

@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import duckdb
+import orjson
 from django.conf import settings
 from duckdb.sqltypes import DuckDBPyType
 from pydantic import Field, field_validator
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from widgets_app.errors import DefinitionError, SourceFailed
 from widgets_app.sources import duckdb_errors, folder, placeholders
 from widgets_app.sources.base import Call, Limits, SourceBackend, SourceOptions, Step, Table, matching
-from widgets_app.sources.database_text import dotted
 from widgets_app.sources.frame import Frame, FrameColumn
 from widgets_app.sources.json_sql import LARGE_INTEGER, OTHER_TYPES, identifier
 from widgets_app.sources.page_duckdb import KnownColumns
@@ -78,7 +76,7 @@ class FilesQuery(PagedQuery):
         self.placeholders = names
         self._source = source
         self._folder = watched
-        self._sql = self._unbound = sql
+        self._sql = sql
         # Inside brackets a statement that changes data can't stand, not even in a WITH.
         self._wrapped = f"select * from (\n{self._sql}\n) as q"  # noqa: S608  an author's text, checked below
         self._plan: CompiledPlan | None = None
@@ -90,9 +88,7 @@ class FilesQuery(PagedQuery):
     def of(cls, source: str, watched: Watched, text: str) -> Self:
         """Return the query of an author's text, not checked yet."""
         template = placeholders.find(with_all_rows(text, dialect="duckdb"), dialect="duckdb")
-        query = cls(source, watched, template.render(_parameter), template.names)
-        query._unbound = template.render(lambda _: "null")
-        return query
+        return cls(source, watched, template.render(_parameter), template.names)
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
         """Run it on the newest state of the folder, with values bound by name."""
@@ -186,12 +182,17 @@ class FilesQuery(PagedQuery):
             raise DefinitionError(f"The query has parameters that can't be filled: {names}. Write them as :name.")
 
     def _table_names(self, cursor: Cursor) -> tuple[str, ...]:
+        """Return the tables that the text names; get_table_names would name what lies below a view instead."""
         try:
-            # It takes no parameters.
-            quoted = cursor.get_table_names(self._unbound, qualified=True)
-            return tuple(sorted({dotted(exp.to_table(name, dialect="duckdb")) for name in quoted}))
-        except (duckdb.Error, SqlglotError):
+            (tree,) = cursor.execute("select json_serialize_sql($1)", [self._sql]).fetchall()[0]
+        except duckdb.Error:
             return ()
+        found, own = set(), set()
+        for node in _nodes(orjson.loads(tree)):
+            if node.get("type") == "BASE_TABLE":
+                found.add(".".join(filter(None, (node["schema_name"], node["table_name"]))))
+            own |= {each["key"] for each in node.get("cte_map", {}).get("map", ())}
+        return tuple(sorted(found - own))
 
     def _described(self, cursor: Cursor, values: Values) -> tuple[tuple[str, ...], tuple[DuckDBPyType, ...]]:
         try:
@@ -252,6 +253,16 @@ class FilesQuery(PagedQuery):
             return "an IN compares a column with values of another type. Cast the column: cast(id as varchar) in :ids."
         where = "" if skipped is None else duckdb_errors.place(error, self._sql, skipped=skipped)
         return where + opened.shortened(duckdb_errors.summary(error))
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object of a JSON document, however deep."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+        waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
 
 
 def _parameter(name: str) -> str:
