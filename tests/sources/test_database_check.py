@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from tests.loopback import free_port
 from tests.sources.databases import PLACES, Line, Place
+from widgets_app.errors import SourceFailed
 from widgets_app.sources import reaching
 from widgets_app.sources.base import Call, Limits, Step
 from widgets_app.sources.database import DatabaseBackend, DatabaseOptions
@@ -163,6 +164,25 @@ def test_a_host_that_may_not_be_asked_is_not_looked_for(server: Place, settings:
     assert texts[0] == texts[1]
     assert "WIDGETS_OUTBOUND_HOSTS" in texts[0].text
     assert time.monotonic() - began < reaching.REACH_SECONDS
+
+
+def test_a_password_that_is_not_to_be_had_is_told_before_anything_is_asked(server: Place) -> None:
+    steps = checked(server.url, "env:WIDGETS_SECRET_THAT_IS_NOT_SET")
+    assert list(steps) == ["Address", "Password"]
+    assert "WIDGETS_SECRET_THAT_IS_NOT_SET with a secret of the source is not set" in steps["Password"].text
+
+
+def test_tables_of_what_is_not_reached_say_no_more_than_the_test(
+    server: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaching, "REACH_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (free_port(), silent.getsockname()[1]):
+            url = make_url(server.url).set(host="127.0.0.1", port=port).render_as_string()
+            backend, began = DatabaseBackend("desk", DatabaseOptions(url=url)), time.monotonic()
+            with pytest.raises(SourceFailed, match=f"^{UNREACHABLE}$"):
+                backend.tables("", Limits(), Call())
+            assert time.monotonic() - began > 0.95
 
 
 def test_a_file_that_is_missing_is_told_at_once(tmp_path: Path) -> None:

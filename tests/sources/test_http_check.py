@@ -101,6 +101,14 @@ def test_a_host_that_may_not_be_asked_is_not_looked_for(settings: Any) -> None:
     assert there.taken == 0
 
 
+def test_headers_that_are_not_to_be_had_are_told_before_anything_is_asked() -> None:
+    secret = "env:WIDGETS_SECRET_THAT_IS_NOT_SET"
+    with wired(says(plain(b"{}", kind=JSON))) as there:
+        options = HttpOptions(url=f"http://127.0.0.1:{there.port}", headers={"X-Key": secret}, private_hosts=HOME)  # type: ignore[dict-item]
+        (step,) = HttpBackend("desk", options).check(Limits(), Call())
+    assert (step.name, step.state, there.taken) == ("Headers", "bad", 0)
+
+
 def test_of_a_public_host_the_fault_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(address, "is_public_host", lambda _: True)
     began = time.monotonic()

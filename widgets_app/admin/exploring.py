@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
@@ -19,7 +18,6 @@ from widgets_app.errors import Busy, DefinitionError, RequestError
 from widgets_app.models import Source
 from widgets_app.services import exploring
 from widgets_app.services.exploring import Taken
-from widgets_app.services.sources import UPSTREAM_KIND
 from widgets_app.sources.base import Step, Table
 
 STEPS = "admin/widgets_app/source_steps.html"
@@ -72,11 +70,6 @@ class ExploreSource(BackendAdmin):
             return [_fault(form, name, texts) for name, texts in form.errors.items()]
         return exploring.source_test(form.instance)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer to explore what has tables."""
-        found: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]  # unfold's method
-        return [] if Source.objects.filter(pk=unquote(str(object_id)), kind=UPSTREAM_KIND).exists() else found
-
     @action(description="Explore", url_path="explore", permissions=["explore"], icon="table_view")
     def explore(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """List the tables that have a text in their names, and show what is in one of them."""
@@ -89,7 +82,7 @@ class ExploreSource(BackendAdmin):
             else:
                 listing = exploring.source_tables(source, search)
                 context |= {"tables": [(table, _link(search, table.name)) for table in listing.tables]}
-                context |= {"is_cut": listing.is_cut, "most": exploring.TABLES_SHOWN}
+                context |= {"is_cut": listing.is_cut, "most": exploring.TABLES_SHOWN, "none": listing.none}
         except (DefinitionError, RequestError) as error:
             context["problem"] = str(error)
         return self.page(request, "admin/widgets_app/source_explore.html", source, **context)

@@ -48,10 +48,11 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Tables of a source, by name; `is_cut` says that there are more."""
+    """Tables of a source, by name; `is_cut` says that there are more, `none` what it means that there are none."""
 
     tables: Sequence[Table]
     is_cut: bool
+    none: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,12 @@ def source_test(source: Source) -> list[Taken]:
 def source_tables(source: Source, search: str = "") -> Listing:
     """Return the first tables whose names hold `search`. Raises DefinitionError and RequestError."""
     limits = Limits(seconds=LOOK_SECONDS, rows=TABLES_SHOWN)
-    found = _look(source, lambda backend, call: backend.tables(search, limits, call))
-    return Listing(found[:TABLES_SHOWN], len(found) > TABLES_SHOWN)
+
+    def listed(backend: SourceBackend, call: Call) -> Listing:
+        found = backend.tables(search, limits, call)
+        return Listing(found[:TABLES_SHOWN], len(found) > TABLES_SHOWN, backend.no_tables)
+
+    return _look(source, listed)
 
 
 def source_look(source: Source, name: str) -> Look:

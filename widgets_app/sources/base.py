@@ -147,6 +147,8 @@ class SourceBackend(ABC):
     label: ClassVar[str]
     help: ClassVar[str]
     Options: ClassVar[type[SourceOptions]] = SourceOptions
+    # What people are told where `tables` gives none.
+    no_tables: ClassVar[str] = "There is nothing to read here yet."
 
     def __init__(self, name: str, options: SourceOptions) -> None:
         self.name = name

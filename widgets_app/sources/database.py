@@ -228,12 +228,12 @@ class Database:
     @property
     def driver(self) -> str:
         """The name of the driver."""
-        return self._url.get_driver_name()
+        return self.server.url.get_driver_name()
 
     @property
     def has_host(self) -> bool:
         """Whether the address names a server, and not a file or a socket here."""
-        return bool(_hosts(self._url))
+        return bool(_hosts(self.server.url))
 
     def touch(self) -> None:
         """Open a connection, or have one looked at that is open; raises SourceFailed."""
@@ -387,11 +387,13 @@ class DatabaseBackend(SourceBackend):
 
     def check(self, limits: Limits, call: Call) -> Iterator[Step]:
         """Test it with a connection of its own: one that is open says nothing about the login."""
-        with closing(Database(self.name, self._url)) as database:
-            yield from database_check.steps(database, limits, call)
+        address = self._address
+        with closing(Database(self.name, address.opened_url, address.plain_url())) as database:
+            yield from database_check.steps(database, address.opened_url, limits, call)
 
     def tables(self, search: str, limits: Limits, call: Call) -> Sequence[Table]:
         """Ask the database for the tables that the login sees."""
+        database_check.reach_database(self._database, call)
         with self._database.reading(limits, call) as (connection, _):
             return database_tables.tables(connection, search, limits.rows + 1)
 

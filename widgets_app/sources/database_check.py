@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, literal, select, text
 
@@ -14,6 +13,9 @@ from widgets_app.sources.address import HostNotListed
 from widgets_app.sources.base import Call, Limits, Step
 from widgets_app.sources.database_server import NO_DATABASE, REFUSED, UNREACHABLE
 from widgets_app.sources.reaching import Unreached, reach
+
+if TYPE_CHECKING:
+    from widgets_app.sources.database import Database
 
 # Tables that a login may write to are counted no further.
 WRITABLE_COUNTED = 100
@@ -38,11 +40,16 @@ select
 """  # noqa: S608  a number of our own
 
 
-def steps(database: Any, limits: Limits, call: Call) -> Iterator[Step]:
-    """Test a database that was opened for it."""
+def steps(database: Database, secret: Callable[[], object], limits: Limits, call: Call) -> Iterator[Step]:
+    """Test a database that was opened for it; `secret` raises SourceFailed where its password is not to be had."""
     yield Step("Address", f"It can be read, and the driver {database.driver} is there.")
     try:
-        reach(database.touch, call=call, told=partial(_is_told, database))
+        secret()
+    except RequestError as error:
+        yield Step("Password", str(error), "bad")
+        return
+    try:
+        reach_database(database, call)
     except RequestError as error:
         yield from _not_opened(error)
         return
@@ -62,14 +69,19 @@ def steps(database: Any, limits: Limits, call: Call) -> Iterator[Step]:
         yield Step("Read", str(error), "bad", "The log of this backend tells more.")
 
 
-def _is_told(database: Any, error: RequestError) -> bool:
-    # A file of this server is not in anybody's network.
-    return not database.has_host or isinstance(error, HostNotListed) or str(error) in (REFUSED, NO_DATABASE)
+def reach_database(database: Database, call: Call) -> None:
+    """Open a connection; raises SourceFailed, which says as little of a network as `reach` does."""
+
+    def is_told(error: RequestError) -> bool:
+        # A file of this server is not in anybody's network.
+        return not database.has_host or isinstance(error, HostNotListed) or str(error) in (REFUSED, NO_DATABASE)
+
+    reach(database.touch, call=call, told=is_told, otherwise=UNREACHABLE)
 
 
 def _not_opened(error: RequestError) -> Iterator[Step]:
     if isinstance(error, Unreached):
-        yield Step("Host", UNREACHABLE, "bad", timed=False)
+        yield Step("Host", str(error), "bad", timed=False)
     elif (told := str(error)) in (REFUSED, NO_DATABASE):
         yield Step("Host", "The server answers.")
         yield Step("Login" if told == REFUSED else "Database", told, "bad")

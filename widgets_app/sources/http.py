@@ -156,6 +156,9 @@ class HttpBackend(UpstreamBackend):
         "as their upstream are sent on to it, with the headers of the source."
     )
     Options = HttpOptions
+    no_tables = (
+        "A server that speaks HTTP can't be asked for what it has. Its documentation says which paths there are."
+    )
 
     def __init__(self, name: str, options: SourceOptions) -> None:
         super().__init__(name, options)
@@ -190,12 +193,16 @@ class HttpBackend(UpstreamBackend):
 
     def check(self, limits: Limits, call: Call) -> Iterator[Step]:
         """Ask for the widgets.json, with the headers of the source."""
-        outgoing = self._outgoing(Forward("GET", http_check.CHECKED))
+        try:
+            outgoing = self._outgoing(Forward("GET", http_check.CHECKED))
+        except SourceFailed as error:
+            yield Step("Headers", str(error), "bad")
+            return
 
         def send(line: Line) -> Reply:
             return self._outbound.send(outgoing, line, redirects=self._redirects)
 
-        return http_check.steps(outgoing.address, send, limits, call)
+        yield from http_check.steps(outgoing.address, send, limits, call)
 
     def _outgoing(self, forward: Forward) -> Outgoing:
         address = replace(self._base, target=self._target(forward))

@@ -35,7 +35,7 @@ def steps(asked: Address, send: Callable[[Line], Reply], limits: Limits, call: C
     line = Line(Deadline(REACH_SECONDS, f'"{asked.host}"', "Look why it is so slow."))
     call.on_cancel.append(line.cut)
     try:
-        reply = reach(partial(send, line), call=call, told=partial(_is_told, asked.host))
+        reply = reach(partial(send, line), call=call, told=partial(_is_told, asked.host), otherwise=UNREACHED)
     except RequestError as error:
         yield _not_reached(asked, error)
         return
@@ -70,7 +70,7 @@ def _answered(reply: Reply) -> Iterator[Step]:
     if reply.status in (401, 403):
         yield Step("Status", f"It refuses the headers of the source with {phrase}.", "bad", "Correct the headers.")
     elif reply.status in (404, 405, 410):
-        advice = "Look whether the address leads to the backend itself. Its other addresses may still be right."
+        advice = "Only a backend for Workspace needs one: if it is one, check the address."
         yield Step("Status", f"It has no {CHECKED}: it answers {phrase}.", "warning", advice)
     elif not 200 <= reply.status < 300:
         yield Step("Status", f"It answers {phrase}.", "bad", "Look into its log.")

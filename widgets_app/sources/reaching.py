@@ -20,10 +20,10 @@ class Unreached(SourceFailed):
     """A server that can't be reached. Why is not told: that nothing listens, that nothing answers, or no such host."""
 
 
-def reach(work: Callable[[], T], *, call: Call, told: Callable[[RequestError], bool]) -> T:
+def reach(work: Callable[[], T], *, call: Call, told: Callable[[RequestError], bool], otherwise: str) -> T:
     """Do what reaches a server; what goes wrong is raised as it is where `told` says so, else as Unreached.
 
-    That always takes the whole time, so that nobody can tell by the clock what is there and what isn't.
+    That always takes the whole time and says `otherwise`, so that nobody can tell what is there and what isn't.
     """
     ends = time.monotonic() + REACH_SECONDS
     try:
@@ -32,4 +32,4 @@ def reach(work: Callable[[], T], *, call: Call, told: Callable[[RequestError], b
         if told(error):
             raise
     time.sleep(max(0.0, ends - time.monotonic()))
-    raise Unreached("The server can't be reached.")
+    raise Unreached(otherwise)
