@@ -59,7 +59,7 @@ class ExploreSource(BackendAdmin):
 
     def _tested(self, request: HttpRequest, source: Source | None) -> list[Taken]:
         try:
-            exploring.test_count(request.user.pk)
+            exploring.count_test(request.user.get_username())
         except Busy as error:
             return [Taken(Step("Test", str(error), "bad"))]
         if "name" not in request.POST:
@@ -67,7 +67,7 @@ class ExploreSource(BackendAdmin):
         # No file: the form would take it in.
         form = self.get_form(request, source, change=source is not None)(request.POST, instance=source)
         if not form.is_valid():
-            return [_fault(form, name, texts) for name, texts in form.errors.items()]
+            return [_fault(form, name, map(str, texts)) for name, texts in form.errors.items()]
         return exploring.source_test(form.instance)
 
     @action(description="Explore", url_path="explore", permissions=["explore"], icon="table_view")
@@ -110,5 +110,5 @@ def _shown(source: Source, name: str, request: HttpRequest) -> dict[str, Any]:
 def _query_url(source: Source, table: Table) -> str:
     """Return the address of the page that adds a query, filled in with one that reads a table."""
     name = slugify(f"{source.name}-{table.name}")[:MADE_NAME].strip("-")
-    filled = urlencode({"name": name, "source": source.pk, "text": table.text})
+    filled = urlencode({"name": name, "source": str(source.pk), "text": table.text})
     return f"{reverse('admin:widgets_app_query_add')}?{filled}"

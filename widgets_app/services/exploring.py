@@ -34,7 +34,7 @@ LOOK_ADVICE = "Search for a part of the name, or try again later."
 
 T = TypeVar("T")
 
-_tests: defaultdict[int, deque[float]] = defaultdict(deque)
+_tests: defaultdict[str, deque[float]] = defaultdict(deque)
 _counting = threading.Lock()
 
 
@@ -65,7 +65,7 @@ class Look:
     sample: Frame | None
 
 
-def test_count(user: int) -> None:
+def count_test(user: str) -> None:
     """Count a test that somebody makes; raises Busy beyond TESTS_PER_MINUTE."""
     with _counting:
         made, now = _tests[user], time.monotonic()
