@@ -125,7 +125,9 @@ def _mysql(connection: Connection) -> Iterator[Step]:
 
 def granted(grants: Iterable[str]) -> frozenset[str]:
     """Return the rights in the answer to SHOW GRANTS. Roles that are granted have none of their own there."""
-    found = [re.match(r"grant (.+?) on ", grant, re.IGNORECASE) for grant in grants]
+    # Names may hold any word.
+    bare = (re.sub("`[^`]*`", "", grant) for grant in grants)
+    found = [re.match(r"grant (.+?) on ", grant, re.IGNORECASE) for grant in bare]
     # Columns may stand behind a right, in brackets.
     lists = [re.sub(r"\([^)]*\)", "", one[1]) for one in found if one]
     return frozenset(right.strip().upper() for one in lists for right in one.split(","))
