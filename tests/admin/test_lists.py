@@ -161,7 +161,8 @@ def test_deleting_several_warns_about_apps(four: None, define_app: Define, boss:
     define_app(widgets=("good",))
     pks = [str(pk) for pk in Widget.objects.values_list("pk", flat=True)]
     response = boss.post(url("widget"), {"action": "delete_selected", "_selected_action": pks, "index": "0"})
-    assert "Apps place the widget “good”" in response.content.decode()
+    text = "Apps place widgets that will be gone: “desk” shows good. Change their tabs too."
+    assert text in response.content.decode()
 
 
 COLUMNS = {"data": {"table": {"columnsDefs": [{"field": "a"}, {"field": "b"}]}}}

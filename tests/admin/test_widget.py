@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -461,11 +460,3 @@ def test_the_page_says_where_the_data_comes_from_and_where_it_is_shown(
     page = Page(staff("view_widget"), page.url)
     assert "Queries prices rows" in page.text
     assert url("query", "change", query.pk) not in page.html
-
-
-def test_deleting_several_widgets_warns_of_their_apps(boss: Client, define_widget: Define, define_app: Define) -> None:
-    widgets = [define_widget(name) for name in ("one", "two")]
-    define_app(widgets=("one", "two"))
-    chosen = {"action": "delete_selected", "_selected_action": [widget.pk for widget in widgets]}
-    text = unescape(boss.post(url("widget"), chosen).content.decode())
-    assert "Apps place widgets that will be gone: “desk” shows one, two. Change their tabs too." in text
