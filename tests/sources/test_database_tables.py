@@ -52,8 +52,10 @@ def test_tables_and_views_are_listed_by_name(backend: DatabaseBackend, place: Pl
 
 
 def test_a_list_is_searched_and_bounded(backend: DatabaseBackend, place: Place) -> None:
-    assert [table.name for table in tables(backend, "TRADE")] == [full(place, name) for name in (
-        "semi; drop table trades", "trades")]  # fmt: skip
+    found = [table.name for table in tables(backend, "TRADE")]
+    # Other databases of the same server may have such tables too.
+    own = [name for name in found if name.startswith(full(place, ""))]
+    assert own == [full(place, "semi; drop table trades"), full(place, "trades")]
     assert len(tables(backend, rows=2)) == 3
     exact = full(place, "trades")
     assert tables(backend, exact, rows=1)[0].name == exact
