@@ -59,7 +59,7 @@ CORS_URLS_REGEX = r"^/(?!admin/|static/)"
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOW_PRIVATE_NETWORK = True
 CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
-CORS_EXPOSE_HEADERS = ["ETag", "Retry-After", "X-Truncated"]
+CORS_EXPOSE_HEADERS = ["Content-Disposition", "ETag", "Retry-After", "X-Truncated"]
 CORS_PREFLIGHT_MAX_AGE = 600
 
 # Keys. Opening a deployment to everybody takes this explicit setting, and `check --deploy` complains about it.
@@ -76,6 +76,9 @@ WIDGETS_OUTBOUND_HOSTS = env.names("WIDGETS_OUTBOUND_HOSTS", [])
 WIDGETS_CATALOG_CHECK_SECONDS = env.number("WIDGETS_CATALOG_CHECK_SECONDS", 1.0, least=0, most=3600)
 WIDGETS_MANIFEST_CACHE_MB = env.number("WIDGETS_MANIFEST_CACHE_MB", 64, least=1, most=100_000)
 WIDGETS_RESULT_CACHE_MB = env.number("WIDGETS_RESULT_CACHE_MB", 256, least=0, most=100_000)
+
+# The largest file that an export may make.
+WIDGETS_EXPORT_MB = env.number("WIDGETS_EXPORT_MB", 2048, least=1, most=1_000_000)
 
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 try:

@@ -142,8 +142,16 @@ class Catalog:
         passing = [entry for entry in self._passing(path) if entry.visible(groups)]
         if passing:
             seconds = min(entry.stale_seconds for entry in passing)
-            return PassRoute(self._upstream(passing[0].upstream), seconds)
+            return PassRoute(self.upstream(passing[0].upstream), seconds)
         raise NotFound(NOTHING_HERE)
+
+    def find_widget(self, widget_id: str, groups: frozenset[str]) -> DataRoute:
+        """Return a widget by its id, alone on its path; NotFound if callers with these groups may not see it."""
+        entry = self.entries.get(widget_id)
+        if entry is None or not entry.visible(groups):
+            raise NotFound(NOTHING_HERE)
+        query = self._query([entry, *self.data_paths.get(entry.path or "", ())])
+        return DataRoute(entry, entry.specs, query, entry.stale_seconds)
 
     def _query(self, entries: Sequence[Entry]) -> PublishedQuery | None:
         """Return the query of widgets on one path; its results are not kept where functions may change the data."""
@@ -164,7 +172,8 @@ class Catalog:
     def _sources_by_name(self) -> Mapping[str, OpenSource]:
         return {source.name: source for source in self.sources.values()}
 
-    def _upstream(self, name: str | None) -> OpenSource:
+    def upstream(self, name: str | None) -> OpenSource:
+        """Return the source that answers for widgets; SourceFailed where it is gone."""
         found = self._sources_by_name.get(name or "")
         if found is None:
             raise SourceFailed(f'The upstream "{name}" is gone. Choose another one in the admin, and publish again.')

@@ -12,5 +12,6 @@ urlpatterns = [
     path(documents.HEALTH.removeprefix("/"), views.health),
     path(f"{connection.PREFIX.removeprefix('/')}<str:token>/frame", views.connection_frame, name="connection_frame"),
     path(f"{connection.PREFIX.removeprefix('/')}<str:token>/ask", views.connection_ask, name="connection_ask"),
+    path("-/export/<path:name>", views.ExportView.as_view()),
     re_path(r"^(?P<path>.+)$", views.DataView.as_view()),
 ]

@@ -20,8 +20,9 @@ from widgets_app import connection, cors, documents, exceptions, serving
 from widgets_app.authentication import HEADER, QUERY_NAME, KeyAuthentication, authenticate, without_key
 from widgets_app.doctor.visit import WORKSPACE
 from widgets_app.errors import BadRequest, RequestError
+from widgets_app.exports.door import export
 from widgets_app.permissions import HasCaller
-from widgets_app.serving import Asked
+from widgets_app.serving import Asked, Served
 
 # Bytes of a request's body that are sent on at a time.
 PIECE = 64 * 1024
@@ -48,21 +49,34 @@ class DataView(WidgetsView):
     def answer(self, request: Request, path: str) -> HttpResponseBase:
         """Answer from the spine."""
         caller: Any = request.user
-        served = serving.serve(asked(request._request, path), caller)
-        response: HttpResponseBase = (
-            HttpResponse(served.content, status=served.status)
-            if isinstance(served.content, bytes)
-            else StreamingHttpResponse(served.content, status=served.status)
-        )
-        # Django's own default would say that an answer without a type is a page.
-        del response["Content-Type"]
-        for name, value in served.headers:
-            response[name] = value
+        response = _response(serving.serve(asked(request._request, path), caller))
         # Widgets of the type iframe are pages that Workspace shows in a frame.
         response.xframe_options_exempt = True  # type: ignore[attr-defined]  # Django's own mark
         return response
 
     get = post = put = patch = delete = answer
+
+
+class ExportView(WidgetsView):
+    """The rows of widgets as files."""
+
+    def get(self, request: Request, name: str) -> HttpResponseBase:
+        """Answer with a file; HEAD makes none."""
+        caller: Any = request.user
+        return _response(export(asked(request._request, name), caller))
+
+
+def _response(served: Served) -> HttpResponseBase:
+    response: HttpResponseBase = (
+        HttpResponse(served.content, status=served.status)
+        if isinstance(served.content, bytes)
+        else StreamingHttpResponse(served.content, status=served.status)
+    )
+    # Django's own default would say that an answer without a type is a page.
+    del response["Content-Type"]
+    for name, value in served.headers:
+        response[name] = value
+    return response
 
 
 def asked(request: HttpRequest, path: str) -> Asked:

@@ -88,6 +88,8 @@ class Shape(ABC):
     types: ClassVar[tuple[str, ...]]
     # Whether the rows pass through as they are, so that a body costs next to nothing to make.
     passes_rows: ClassVar[bool] = False
+    # Whether a client may have the rows themselves, as data or with raw=true, and so export them.
+    shows_rows: ClassVar[bool] = False
     Options: ClassVar[type[ShapeOptions]] = ShapeOptions
 
     def needs_rows(self, options: ShapeOptions) -> bool:

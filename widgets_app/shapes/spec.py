@@ -76,6 +76,7 @@ class Spec(Shape):
     """A document of a charting library with the rows in it; with raw=true the rows themselves."""
 
     Options: ClassVar[type[SpecOptions]] = SpecOptions
+    shows_rows = True
 
     def fit(self, frame: Frame, options: ShapeOptions) -> Iterable[str]:
         """A document needs the columns of its placeholders, the other options those that they draw."""

@@ -15,6 +15,7 @@ class Table(Shape):
 
     types: ClassVar[tuple[str, ...]] = ("table",)
     passes_rows = True
+    shows_rows = True
 
     def render(self, frame: Frame | None, options: ShapeOptions, ask: Ask) -> Body:
         """Return the rows; without a frame none."""

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow as pa
 from django.conf import settings
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, bindparam, create_engine, event, make_url, text
@@ -28,7 +29,6 @@ from widgets_app.sources import database_check, database_tables, references
 from widgets_app.sources.base import (
     Call,
     Limits,
-    PreparedQuery,
     SourceBackend,
     SourceOptions,
     Step,
@@ -37,10 +37,12 @@ from widgets_app.sources.base import (
 )
 from widgets_app.sources.database_server import CONNECT_SECONDS, Server, server_for
 from widgets_app.sources.database_text import Statement, statement
-from widgets_app.sources.frame import Frame, FrameColumn
+from widgets_app.sources.frame import ColumnType, Frame, FrameColumn
 from widgets_app.sources.limits import Deadline
 from widgets_app.sources.registry import register
 from widgets_app.sources.rows import frame_from_batches
+from widgets_app.sources.rows_arrow import column_batches, json_batches
+from widgets_app.sources.streams import StreamedQuery
 
 logger = logging.getLogger("widgets_app.sources")
 
@@ -298,7 +300,7 @@ class _Stop:
             self._ended = True
 
 
-class DatabaseQuery(PreparedQuery):
+class DatabaseQuery(StreamedQuery):
     """One SELECT."""
 
     def __init__(self, database: Database, statement: Statement) -> None:
@@ -310,6 +312,14 @@ class DatabaseQuery(PreparedQuery):
         """Run it with values bound, in a transaction that reads and is never committed."""
         sql, bound = self._statement.written(values)
         return self._read(sql, bound, limits, call)
+
+    def stream(
+        self, values: Mapping[str, Any], limits: Limits, call: Call, *, as_json: bool
+    ) -> Generator[pa.RecordBatch]:
+        """Give the rows as the server sends them; see StreamedQuery."""
+        sql, bound = self._statement.written(values)
+        with self._result(sql, bound, limits, call) as (batches, names, kinds):
+            yield from json_batches(batches, names) if as_json else column_batches(batches, names, kinds)
 
     def columns(self) -> tuple[FrameColumn, ...]:
         """Return the columns as they are with every placeholder empty, nothing where the database can't tell them."""
@@ -323,6 +333,14 @@ class DatabaseQuery(PreparedQuery):
             return ()
 
     def _read(self, sql: str, bound: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
+        with self._result(sql, bound, limits, call) as (batches, names, kinds):
+            return frame_from_batches(batches, names, kinds, limits)
+
+    @contextmanager
+    def _result(
+        self, sql: str, bound: Mapping[str, Any], limits: Limits, call: Call
+    ) -> Iterator[tuple[Iterator[Sequence[Sequence[Any]]], list[str], list[ColumnType | None]]]:
+        """Give the rows of a statement a few at a time, and the names and kinds of its columns."""
         server = self._database.server
         given = {name: server.given(value) for name, value in bound.items()}
         with self._database.reading(limits, call) as (connection, deadline):
@@ -335,8 +353,7 @@ class DatabaseQuery(PreparedQuery):
             batches = _batches(result, limits.rows + 1, deadline)
             description = result.cursor.description
             try:
-                names = [str(column[0]) for column in description]
-                return frame_from_batches(batches, names, server.kinds(description), limits)
+                yield batches, [str(column[0]) for column in description], server.kinds(description)
             finally:
                 batches.close()
                 if not connection.invalidated and server.left(connection.connection.driver_connection):

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self
 
 import duckdb
 import orjson
+import pyarrow as pa
 from django.conf import settings
 from duckdb.sqltypes import DuckDBPyType
 from pydantic import Field, field_validator
@@ -28,9 +29,10 @@ from widgets_app.sources.json_sql import LARGE_INTEGER, OTHER_TYPES, identifier
 from widgets_app.sources.page_duckdb import KnownColumns
 from widgets_app.sources.page_sql import PageSql
 from widgets_app.sources.paging import PageAsk, PagedQuery, level_of
-from widgets_app.sources.plan import CompiledPlan, Cursor, Plan, Values, columns_of
+from widgets_app.sources.plan import CompiledPlan, Cursor, Plan, Values, columns_of, stream_columns, stream_json
 from widgets_app.sources.registry import register
 from widgets_app.sources.row_conditions import with_all_rows
+from widgets_app.sources.streams import StreamedQuery
 
 logger = logging.getLogger("widgets_app.sources")
 
@@ -69,7 +71,7 @@ class Watched(Protocol):
     def drop(self, opened: Any) -> None: ...
 
 
-class FilesQuery(PagedQuery):
+class FilesQuery(PagedQuery, StreamedQuery):
     """One SELECT over the tables of a folder, or over other tables that are watched."""
 
     def __init__(self, source: str, watched: Watched, sql: str, names: tuple[str, ...] = ()) -> None:
@@ -94,6 +96,15 @@ class FilesQuery(PagedQuery):
         """Run it on the newest state of the folder, with values bound by name."""
         with self._cursor(call) as (opened, cursor):
             return self._read(opened, cursor, _bound(values), limits)
+
+    def stream(
+        self, values: Mapping[str, Any], limits: Limits, call: Call, *, as_json: bool
+    ) -> Generator[pa.RecordBatch]:
+        """Have DuckDB give the rows as Arrow; see StreamedQuery."""
+        with self._cursor(call) as (_opened, cursor):
+            names, kinds = self._described(cursor, _bound(values))
+            give = stream_json if as_json else stream_columns
+            yield from give(cursor, self._sql, names, kinds, _bound(values), limits.rows + 1)
 
     @contextmanager
     def _cursor(self, call: Call) -> Iterator[tuple[Tables, Cursor]]:

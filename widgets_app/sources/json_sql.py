@@ -31,6 +31,7 @@ _ZONED = "timestamp with time zone"
 _FIRST, _LAST = "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"
 
 _SUSPECT = "[0-9]{16}|[nN][aA][nN]|[iI][nN][fF]"
+_SUSPECT_BYTES = re.compile(_SUSPECT.encode())
 _TOKEN = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:nan|inf(?:inity)?)|-?[0-9]+(?P<fraction>\.[0-9]+)?(?P<power>e[+-]?[0-9]+)?',
     re.IGNORECASE | re.DOTALL,
@@ -46,6 +47,11 @@ def column_type(kind: DuckDBPyType) -> ColumnType:
     if kind.id in _TIMESTAMPS or kind.id == _ZONED:
         return "datetime"
     return {"boolean": "boolean", "date": "date"}.get(kind.id, "text")  # type: ignore[return-value]  # of the dict
+
+
+def is_suspect(text: bytes) -> bool:
+    """Say whether JSON of a loose column may have something to repair."""
+    return _SUSPECT_BYTES.search(text) is not None
 
 
 def is_loose(kind: DuckDBPyType) -> bool:
@@ -85,6 +91,34 @@ def select_json(
         return f"select encode(({row})::varchar) {source}"
     text = f"select ({row})::varchar as j {source}"
     return f"select encode(j), regexp_matches(j, '{_SUSPECT}') from ({text})"  # noqa: S608  names are quoted
+
+
+def select_columns(sql: str, names: Sequence[str], kinds: Sequence[DuckDBPyType], *, limit: int) -> str:
+    """Return a statement that gives at most `limit` rows of `sql`, in its order, with the values that JSON would have.
+
+    Its columns are booleans, numbers, dates, times and text. Text of loose columns must pass through `repaired`.
+    """
+    columns = [f"c{n}" for n in range(len(kinds))]
+    values = [
+        f"{_plain_column(column, kind)} as {identifier(name)}"
+        for column, kind, name in zip(columns, kinds, names, strict=True)
+    ]
+    return f"select {', '.join(values)} from (\n{sql}\n) as q({', '.join(columns)}) limit {limit}"  # noqa: S608  quoted
+
+
+def _plain_column(v: str, kind: DuckDBPyType) -> str:
+    if str(kind) == "JSON" or kind.id in _OBJECTS:
+        return f"nullif(to_json({_value(v, kind, wide=True)})::varchar, 'null')"
+    if kind.id == "hugeint":
+        # What sum() makes of integers; no sum of 64-bit integers has more digits.
+        return f"{v}::decimal(38, 0)"
+    if kind.id in _TIMESTAMPS - {"timestamp_ns"}:
+        return f"case when isfinite({v}) then {v}::timestamp end"
+    if kind.id in ("timestamp_ns", _ZONED):
+        return f"case when isfinite({v}) then {v} end"
+    if kind.id in _NUMBERS - {"uhugeint", "bignum"} or kind.id in ("boolean", "date", "blob"):
+        return scalar_json(v, kind.id)
+    return f"{v}::varchar"
 
 
 def repaired(row: bytes) -> bytes:

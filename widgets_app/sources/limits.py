@@ -52,10 +52,11 @@ class Slots:
         """How many slots hold work that has not ended, answered or not."""
         return self._taken
 
-    def take(self) -> bool:
-        """Take a slot, waiting a moment for one; say whether there was one."""
+    def take(self, *, spare: int = 0) -> bool:
+        """Take a slot, waiting a moment for one, and leave `spare` others free; say whether there was one."""
+        most = max(1, self.count - spare)
         with self._freed:
-            free = self._freed.wait_for(lambda: self._taken < self.count, SLOT_WAIT_SECONDS)
+            free = self._freed.wait_for(lambda: self._taken < most, SLOT_WAIT_SECONDS)
             self._taken += free
             return free
 
@@ -136,19 +137,19 @@ class Deadline:
 
 
 def run_streamed(
-    slots: Slots, work: Callable[[], tuple[T, Pieces]], *, deadline: Deadline, call: Call, what: str
+    slots: Slots, work: Callable[[], tuple[T, Pieces]], *, deadline: Deadline, call: Call, what: str, spare: int = 0
 ) -> tuple[T, Pieces]:
     """Run `work` in a slot and return its first result with the pieces that follow, each as soon as it is there.
 
-    The slot is held until the pieces end or are closed; a slow reader makes the work wait. Raises as `run_limited`,
-    and so does iterating the pieces.
+    The slot is held until the pieces end or are closed; a slow reader makes the work wait. It is taken only while
+    `spare` others are free. Raises as `run_limited`, and so does iterating the pieces.
     """
     head: Future[T] = Future()
     end: Future[None] = Future()
     channel = _Channel()
     received = _Received(channel, deadline, call, end)
     context = contextvars.copy_context()
-    _start(slots, partial(context.run, _pump, slots, head, end, channel, deadline, work), what)
+    _start(slots, partial(context.run, _pump, slots, head, end, channel, deadline, work), what, spare=spare)
     if not wait([head], deadline.remaining()).done:
         received.close()
         raise deadline.exceeded()
@@ -270,8 +271,8 @@ def _pump(
     del fault, head, end, channel, work
 
 
-def _start(slots: Slots, job: Job, what: str) -> None:
-    if not slots.take():
+def _start(slots: Slots, job: Job, what: str, *, spare: int = 0) -> None:
+    if not slots.take(spare=spare):
         raise Busy(
             f"{what} has to wait: all {slots.count} slots of its source are in use. Try again in a moment.",
             retry_after=RETRY_AFTER_SECONDS,

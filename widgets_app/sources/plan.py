@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 from nanoarrow.c_array_stream import c_array_stream  # type: ignore[import-untyped]  # the library has no types
 
 from widgets_app.sources.base import Limits
 from widgets_app.sources.frame import Frame, FrameColumn
-from widgets_app.sources.json_sql import column_type, is_loose, repaired, select_json
+from widgets_app.sources.json_sql import column_type, is_loose, is_suspect, repaired, select_columns, select_json
 from widgets_app.sources.rows import Batch, frame_from_json
+from widgets_app.sources.streams import JSON_ROWS
 
 Cursor = duckdb.DuckDBPyConnection
 Values = Mapping[str, Any] | None
@@ -25,6 +27,8 @@ BATCH_ROWS = 2048
 LARGE_ROWS = 20_000
 # What DuckDB puts into one batch of Arrow, however long the rows are.
 ARROW_BATCH_ROWS = 131_072
+# Rows in one batch of a stream.
+STREAM_ROWS = 8 * BATCH_ROWS
 
 _ERRORS: dict[str, type[duckdb.Error]] = {
     "INTERRUPT Error": duckdb.InterruptException,
@@ -116,3 +120,46 @@ def _as_duckdb(message: str) -> duckdb.Error:
 def columns_of(names: Iterable[str], kinds: Iterable[DuckDBPyType]) -> tuple[FrameColumn, ...]:
     """Return the columns of a Frame for columns of DuckDB."""
     return tuple(FrameColumn(name, column_type(kind)) for name, kind in zip(names, kinds, strict=True))
+
+
+def stream_columns(
+    cursor: Cursor, sql: str, names: tuple[str, ...], kinds: tuple[DuckDBPyType, ...], values: Values, limit: int
+) -> Generator[pa.RecordBatch]:
+    """Give the rows of a statement with a column for each of theirs; see StreamedQuery. Raises duckdb.Error."""
+    loose = [number for number, kind in enumerate(kinds) if is_loose(kind)]
+    for batch in _streamed(cursor, select_columns(sql, names, kinds, limit=limit), values):
+        for number in loose:
+            texts = [text and _mended(text.encode()).decode() for text in batch.column(number).to_pylist()]
+            batch = batch.set_column(number, batch.schema.field(number), pa.array(texts, pa.string()))
+        yield batch
+
+
+def stream_json(
+    cursor: Cursor, sql: str, names: tuple[str, ...], kinds: tuple[DuckDBPyType, ...], values: Values, limit: int
+) -> Generator[pa.RecordBatch]:
+    """Give each row of a statement as one JSON object; see StreamedQuery. Raises duckdb.Error."""
+    text = select_json(sql, names, kinds, limit=limit, wide=True, guarded=False, listed=False)
+    loose = any(map(is_loose, kinds))
+    for batch in _streamed(cursor, text, values):
+        rows = batch.column(0)
+        if loose:
+            rows = pa.array([_mended(row) for row in rows.to_pylist()], pa.binary())
+        yield pa.RecordBatch.from_arrays([rows], schema=JSON_ROWS)
+
+
+def _mended(text: bytes) -> bytes:
+    return repaired(text) if is_suspect(text) else text
+
+
+def _streamed(cursor: Cursor, text: str, values: Values) -> Generator[pa.RecordBatch]:
+    reader = cursor.sql(text, params=values).to_arrow_reader(STREAM_ROWS)
+    batch = None
+    try:
+        for batch in reader:
+            yield batch
+        if batch is None:
+            yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+    except OSError as error:
+        raise _as_duckdb(str(error)) from error
+    finally:
+        reader.close()

@@ -90,8 +90,8 @@ def frame_from_rows(rows: Iterable[Mapping[Any, Any]], limits: Limits) -> Frame:
     """
     kept = [{str(key): value for key, value in row.items()} for row in islice(rows, limits.rows + 1)]
     names = dict.fromkeys(name for row in kept for name in row)
-    columns = tuple(FrameColumn(name, _kind({type(row.get(name)) for row in kept})) for name in names)
-    encoded = (_encoded({name: row.get(name) for name in names}) for row in kept)
+    columns = tuple(FrameColumn(name, kind_of_values({type(row.get(name)) for row in kept})) for name in names)
+    encoded = (row_as_json({name: row.get(name) for name in names}) for row in kept)
     return frame_from_json((Batch.of([row]) for row in encoded), columns, limits)
 
 
@@ -112,11 +112,11 @@ def frame_from_batches(
         for batch in batches:
             for types, values in zip(seen, zip(*batch, strict=True), strict=True):
                 types.update(map(type, values))
-            yield Batch.of([_encoded(dict(zip(unique, row, strict=True))) for row in batch])
+            yield Batch.of([row_as_json(dict(zip(unique, row, strict=True))) for row in batch])
 
     frame = frame_from_json(encoded(), (), limits)
     told = zip(unique, kinds, seen, strict=True)
-    return replace(frame, columns=tuple(FrameColumn(name, kind or _kind(types)) for name, kind, types in told))
+    return replace(frame, columns=tuple(FrameColumn(name, kind or kind_of_values(types)) for name, kind, types in told))
 
 
 def distinct(names: Iterable[str]) -> Iterator[str]:
@@ -129,7 +129,8 @@ def distinct(names: Iterable[str]) -> Iterator[str]:
         yield free
 
 
-def _kind(types: Iterable[type]) -> ColumnType:
+def kind_of_values(types: Iterable[type]) -> ColumnType:
+    """Return the kind of a column whose values have these types."""
     kinds = {_kind_of(one) for one in set(types) - {type(None)}}
     if kinds == {"date", "datetime"}:
         return "datetime"
@@ -143,16 +144,18 @@ def _kind_of(one: type) -> ColumnType:
     return "number" if known == "text" and issubclass(one, Number) else known
 
 
-def _encoded(row: dict[str, Any]) -> bytes:
+def row_as_json(row: dict[str, Any]) -> bytes:
+    """Return a row as a JSON object. Raises as `frame_from_rows`."""
     try:
         return orjson.dumps(row, default=_plain, option=_OPTIONS)
     except orjson.JSONEncodeError:
-        return orjson.dumps({name: _fragment(name, value) for name, value in row.items()})
+        return orjson.dumps({name: orjson.Fragment(value_as_json(name, value)) for name, value in row.items()})
 
 
-def _fragment(column: str, value: Any) -> orjson.Fragment:
+def value_as_json(column: str, value: Any) -> bytes:
+    """Return the JSON of one value of a column. Raises as `frame_from_rows`."""
     try:
-        return orjson.Fragment(orjson.dumps(_narrow(value), default=lambda one: _narrow(_plain(one)), option=_OPTIONS))
+        return orjson.dumps(_narrow(value), default=lambda one: _narrow(_plain(one)), option=_OPTIONS)
     except orjson.JSONEncodeError as error:
         raise SourceFailed(
             f'The column "{column}" has a value of type {type(value).__name__} that can\'t be sent as JSON '

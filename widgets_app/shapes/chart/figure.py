@@ -57,6 +57,7 @@ class Chart(Shape):
     """A Plotly figure: `{data, layout, config}` with plain lists; with raw=true the rows themselves."""
 
     types = ("chart",)
+    shows_rows = True
     Options = ChartOptions
 
     def fit(self, frame: Frame, options: ShapeOptions) -> Iterable[str]:

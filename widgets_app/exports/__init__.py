@@ -1,0 +1,1 @@
+"""The rows of widgets as files: CSV, JSON, Parquet, Arrow and Excel, written while the rows come."""

@@ -1,0 +1,230 @@
+"""From a request to a file: the rows that the widget's data would have, by the same rights, parameters and limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from django.conf import settings
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+
+from widgets_app import catalog, passing, serving
+from widgets_app.authentication import Caller
+from widgets_app.catalog import DataRoute
+from widgets_app.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, SourceFailed
+from widgets_app.exports.excel import MOST_ROWS
+from widgets_app.exports.formats import FORMATS, About, Format
+from widgets_app.parameters.validate import validate
+from widgets_app.serving import Asked, Read, Served
+from widgets_app.sources.base import Call, Limits, Pieces
+from widgets_app.sources.frame import Frame
+from widgets_app.sources.held import held
+from widgets_app.sources.limits import run_streamed
+from widgets_app.sources.paging import PageAsk, PagedQuery
+from widgets_app.sources.rows import frame_from_rows
+from widgets_app.sources.streams import JSON_ROWS, RowStream, StreamedQuery
+
+MB = 1024 * 1024
+# A file up to this size is made whole before anything is sent, so that whatever goes wrong has its own answer.
+WHOLE_BYTES = 8 * MB
+# How long an export may take in all, and how long it may wait for rows, or for its reader, on the way.
+EXPORT_SECONDS = 3600.0
+PAUSE_SECONDS = 60.0
+# Slots of a source that exports leave to the widgets.
+SPARE_SLOTS = 1
+
+NO_FORMAT = "There is no such format. Ask for one of: {formats}."
+NOT_EXPORTABLE = 'The widget "{id}" may not be exported. Ask whoever runs this backend.'
+NO_ROWS = 'The widget "{id}" has no rows to export. Tables and charts have.'
+NOT_ROWS = 'The widget "{id}" has no rows to export: its upstream answers with something else than a list of rows.'
+UPSTREAM_LARGE = "The answer of the upstream is larger than {size} MB, too large to export. Narrow the request."
+TOO_LARGE = "The file would be larger than {size:g} MB. Narrow the request, or have WIDGETS_EXPORT_MB raised."
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The file that is asked for."""
+
+    about: About
+    extension: str
+
+    @property
+    def format(self) -> Format:
+        """How it is written."""
+        return FORMATS[self.extension]
+
+    def most(self, rows: int) -> int:
+        """Return how many of so many rows it can hold."""
+        return min(rows, MOST_ROWS) if self.extension == "xlsx" else rows
+
+    def headers(self, cut: RowStream | None) -> list[tuple[str, str]]:
+        """Return the headers of the file; its name says so too where rows are left out."""
+        name = re.sub(r"[^\w .()-]+", "_", self.about.name).strip(" .") or "export"
+        mark = f"-first-{cut.limit}-rows" if cut else ""
+        file = f"{name}-{timezone.localdate().isoformat()}{mark}.{self.extension}"
+        headers = [
+            ("Content-Type", self.format.content_type),
+            ("Content-Disposition", content_disposition_header(True, file) or ""),
+            ("Cache-Control", "private, no-store"),
+        ]
+        return [*headers, ("X-Truncated", f"{cut.limit} rows")] if cut else headers
+
+
+def export(asked: Asked, caller: Caller) -> Served:
+    """Answer with the rows of a widget as a file; the path is the widget's id with the format behind a dot.
+
+    Raises a RequestError in one line that says what to do.
+    """
+    widget_id, _, extension = asked.path.rpartition(".")
+    if extension not in FORMATS:
+        known = ", ".join(f"/-/export/{widget_id or extension}.{name}" for name in FORMATS)
+        raise NotFound(NO_FORMAT.format(formats=known))
+    route = catalog.current().find_widget(widget_id, caller.groups)
+    if route.entry.definition.get("exportable") is False:
+        raise Forbidden(NOT_EXPORTABLE.format(id=widget_id))
+    if asked.method not in ("GET", "HEAD"):
+        raise MethodNotAllowed(f"Nothing here takes {asked.method}. Ask with GET.")
+    give = _passed if route.entry.upstream else _queried
+    return give(route, asked, caller, extension)
+
+
+def _queried(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> Served:
+    entry = route.entry
+    if entry.shape is None or not entry.shape.shows_rows:
+        raise NotFound(NO_ROWS.format(id=entry.id))
+    values = validate(route.specs, asked.query, now=timezone.localtime())
+    if route.query is None:
+        raise NotFound(serving.NO_SOURCE.format(id=entry.id))
+    read = serving.reading(route.query, values, caller, route.stale_seconds)
+    wanted = Wanted(About(_name(route), values, _titles(route)), extension)
+    if asked.method == "HEAD":
+        return Served(b"", wanted.headers(None))
+    if not isinstance(read.prepared, StreamedQuery):
+        return _of_frame(serving.fetch(read), wanted)
+    stream, pieces = _streamed(read, read.prepared, wanted)
+    if asked.departure is not None:
+        asked.departure.tell(pieces.close)
+    return _served(stream, pieces, wanted)
+
+
+def _streamed(read: Read, query: StreamedQuery, wanted: Wanted) -> tuple[RowStream, Pieces]:
+    """Start to write a file in a slot of the source; the first rows come within the query's time limit."""
+    most = wanted.most(read.query.limits.rows)
+    limits = replace(read.query.limits, rows=most, seconds=EXPORT_SECONDS)
+    count = partial(_count, read, query) if isinstance(query, PagedQuery) else None
+
+    def work() -> tuple[RowStream, Pieces]:
+        stream = RowStream(query.stream(read.values, limits, read.call, as_json=wanted.format.as_json), most)
+        # From now on two limits hold: for each wait, and for all of it.
+        read.deadline.prolong(max(PAUSE_SECONDS, read.query.limits.seconds))
+        read.deadline.prolong(EXPORT_SECONDS)
+        return stream, _written(stream, wanted, count)
+
+    if read.query.source is None:
+        return work()
+    what = read.deadline.what
+    return run_streamed(
+        read.query.source.slots, work, deadline=read.deadline, call=read.call, what=what, spare=SPARE_SLOTS
+    )
+
+
+def _count(read: Read, query: PagedQuery) -> int:
+    return query.count(read.values, PageAsk(0, 0), read.query.limits, read.call)
+
+
+def _written(stream: RowStream, wanted: Wanted, count: Callable[[], int] | None = None) -> Generator[bytes]:
+    """Give the pieces of a file. Of one that isn't made whole first, the rows are counted where that is cheap."""
+    size, most = 0, settings.WIDGETS_EXPORT_MB * MB
+    for piece in wanted.format.write(stream, wanted.about):
+        size += len(piece)
+        if size > most:
+            raise BadRequest(TOO_LARGE.format(size=settings.WIDGETS_EXPORT_MB))
+        if size > WHOLE_BYTES and count is not None and not stream.ended:
+            stream.total = count()
+            count = None
+        yield piece
+
+
+def _served(stream: RowStream, pieces: Pieces, wanted: Wanted) -> Served:
+    """Answer with a file: whole where it is small, else as it is written."""
+    begun: list[bytes] = []
+    size = 0
+    while size <= WHOLE_BYTES and (piece := next(pieces, None)) is not None:
+        begun.append(piece)
+        size += len(piece)
+    headers = wanted.headers(stream if stream.settle() else None)
+    if size <= WHOLE_BYTES:
+        return Served(b"".join(begun), headers)
+    return Served(passing.Joined(begun, pieces), headers)
+
+
+def _of_frame(frame: Frame, wanted: Wanted) -> Served:
+    """Answer with rows that are in memory."""
+    if wanted.format.as_json or not frame.columns:
+        # All of them as one: what stands between the brackets.
+        rows = [{"json": frame.json[1:-1]}] if frame.row_count else []
+        schema = JSON_ROWS if wanted.format.as_json else pa.schema([])
+        batches = (batch for batch in [pa.RecordBatch.from_pylist(rows, schema=schema)])
+    else:
+        query = held(frame, wanted.about.name).query
+        batches = query.stream({}, Limits(rows=frame.row_count), Call(), as_json=False)
+    stream = RowStream(batches, wanted.most(frame.row_count), truncated=frame.truncated)
+    return _served(stream, _written(stream, wanted), wanted)
+
+
+def _passed(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> Served:
+    """Answer with the rows in the answer of a widget's upstream."""
+    entry = route.entry
+    wanted = Wanted(About(_name(route), {}, _titles(route)), extension)
+    ask = replace(asked, path=entry.path or "", method="GET", body=None, length=None)
+    if asked.method == "HEAD":
+        return Served(b"", wanted.headers(None))
+    limits = catalog.current().upstream(entry.upstream).limits
+    rows = _rows_of(_whole(serving.serve(ask, caller), limits), route)
+    return _of_frame(frame_from_rows(rows, limits), wanted)
+
+
+def _whole(served: Served, limits: Limits) -> bytes:
+    if isinstance(served.content, bytes):
+        return served.content
+    content = b""
+    with closing(served.content) as pieces:
+        for piece in pieces:
+            content += piece
+            if len(content) > limits.bytes:
+                raise SourceFailed(UPSTREAM_LARGE.format(size=limits.bytes // MB))
+    return content
+
+
+def _rows_of(content: bytes, route: DataRoute) -> list[dict[str, Any]]:
+    try:
+        found = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        found = None
+    for name in filter(None, route.entry.data_key.split(".")):
+        found = found.get(name) if isinstance(found, dict) else None
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise NotFound(NOT_ROWS.format(id=route.entry.id))
+    return found
+
+
+def _name(route: DataRoute) -> str:
+    name = route.entry.definition.get("name")
+    return name if isinstance(name, str) and name.strip() else route.entry.id
+
+
+def _titles(route: DataRoute) -> Mapping[str, str]:
+    """Return the titles that the widget's table gives its columns."""
+    data = route.entry.definition.get("data")
+    table = data.get("table") if isinstance(data, dict) else None
+    columns = table.get("columnsDefs") if isinstance(table, dict) else None
+    known = [column for column in columns if isinstance(column, dict)] if isinstance(columns, list) else []
+    named = ((column.get("field"), column.get("headerName")) for column in known)
+    return {field: title for field, title in named if isinstance(field, str) and isinstance(title, str)}
