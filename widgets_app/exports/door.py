@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pyarrow as pa
@@ -183,12 +184,27 @@ def _passed(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> S
     """Answer with the rows in the answer of a widget's upstream."""
     entry = route.entry
     wanted = Wanted(About(_name(route), {}, _titles(route)), extension)
-    ask = replace(asked, path=entry.path or "", method="GET", body=None, length=None)
     if asked.method == "HEAD":
         return Served(b"", wanted.headers(None))
     limits = catalog.current().upstream(entry.upstream).limits
-    rows = _rows_of(_whole(serving.serve(ask, caller), limits), route)
+    answer = serving.serve(_with_defaults(asked, route), caller)
+    rows = _rows_of(_whole(answer, limits), route)
     return _of_frame(frame_from_rows(rows, limits), wanted)
+
+
+def _with_defaults(asked: Asked, route: DataRoute) -> Asked:
+    """Return the request for the upstream; as Workspace does, it names the values of all parameters."""
+    absent = [spec for spec in route.specs if spec.name not in asked.query]
+    values = validate(absent, {}, now=timezone.localtime())
+    texts = {name: _as_text(value) for name, value in values.items() if value is not None}
+    query_string = "&".join(filter(None, (asked.query_string, urlencode(texts))))
+    return replace(asked, path=route.entry.path or "", query={**asked.query, **texts}, query_string=query_string)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_as_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _whole(served: Served, limits: Limits) -> bytes:

@@ -8,6 +8,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 import duckdb
+import orjson
 import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 from nanoarrow.c_array_stream import c_array_stream  # type: ignore[import-untyped]  # the library has no types
@@ -129,7 +130,7 @@ def stream_columns(
     loose = [number for number, kind in enumerate(kinds) if is_loose(kind)]
     for batch in _streamed(cursor, select_columns(sql, names, kinds, limit=limit), values):
         for number in loose:
-            texts = [text and _mended(text.encode()).decode() for text in batch.column(number).to_pylist()]
+            texts = [text and _shown(text) for text in batch.column(number).to_pylist()]
             batch = batch.set_column(number, batch.schema.field(number), pa.array(texts, pa.string()))
         yield batch
 
@@ -145,6 +146,12 @@ def stream_json(
         if loose:
             rows = pa.array([_mended(row) for row in rows.to_pylist()], pa.binary())
         yield pa.RecordBatch.from_arrays([rows], schema=JSON_ROWS)
+
+
+def _shown(text: str) -> str:
+    """Return the JSON of a loose column as a cell shows it: a text without its quotes."""
+    shown: str = orjson.loads(text) if text.startswith('"') else _mended(text.encode()).decode()
+    return shown
 
 
 def _mended(text: bytes) -> bytes:

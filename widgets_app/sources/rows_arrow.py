@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from widgets_app.errors import SourceFailed
 from widgets_app.sources.frame import ColumnType
@@ -93,7 +93,7 @@ def _time(values: Sequence[Any]) -> pa.DataType:
 
 def _array(field: pa.Field, values: Sequence[Any]) -> pa.Array:
     try:
-        return pa.array([_value(field, value) for value in values], field.type)
+        return _finite(_quickly(field, values))
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise SourceFailed(
             f'The column "{field.name}" began with values of the type {field.type}, and has others further down. '
@@ -101,14 +101,22 @@ def _array(field: pa.Field, values: Sequence[Any]) -> pa.Array:
         ) from error
 
 
+def _quickly(field: pa.Field, values: Sequence[Any]) -> pa.Array:
+    """Convert all values at once, which works for most columns and is several times faster."""
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowException, ValueError, TypeError):
+        return pa.array([_value(field, value) for value in values], field.type)
+
+
+def _finite(column: pa.Array) -> pa.Array:
+    return pc.if_else(pc.is_finite(column), column, None) if pa.types.is_floating(column.type) else column
+
+
 def _value(field: pa.Field, value: Any) -> Any:
     if pa.types.is_string(field.type):
         return _text(field.name, value)
-    if field.type == pa.float64() and isinstance(value, float | Decimal):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, bool) and field.type != pa.bool_():
-        raise TypeError
-    return value
+    return float(value) if field.type == pa.float64() and isinstance(value, Decimal) else value
 
 
 def _text(column: str, value: Any) -> str | None:
