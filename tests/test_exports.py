@@ -370,6 +370,8 @@ def test_the_rows_of_an_upstream_are_exported(caller: Client, define_passed: Def
 
 
 def test_an_upstream_without_rows_is_told(caller: Client, define_passed: Define) -> None:
-    define_passed("text", type="markdown", endpoint="text")
-    answer = caller.get("/-/export/text.csv")
-    assert answer.status_code == 404
+    define_passed("echo")
+    answer = caller.get("/-/export/echo.csv")
+    assert (answer.status_code, "list of rows" in error(answer)) == (404, True)
+    define_passed("gone", endpoint="status/503")
+    assert caller.get("/-/export/gone.csv").status_code == 502

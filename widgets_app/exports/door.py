@@ -22,6 +22,7 @@ from widgets_app.catalog import DataRoute
 from widgets_app.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, SourceFailed
 from widgets_app.exports.excel import MOST_ROWS
 from widgets_app.exports.formats import FORMATS, About, Format
+from widgets_app.parameters.types import as_text
 from widgets_app.parameters.validate import validate
 from widgets_app.serving import Asked, Read, Served
 from widgets_app.sources.base import Call, Limits, Pieces
@@ -195,16 +196,10 @@ def _passed(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> S
 def _with_defaults(asked: Asked, route: DataRoute) -> Asked:
     """Return the request for the upstream; as Workspace does, it names the values of all parameters."""
     absent = [spec for spec in route.specs if spec.name not in asked.query]
-    values = validate(absent, {}, now=timezone.localtime())
-    texts = {name: _as_text(value) for name, value in values.items() if value is not None}
+    values = validate(absent, {}, now=timezone.localtime()).items()
+    texts = {name: as_text(value) for name, value in values if value is not None}
     query_string = "&".join(filter(None, (asked.query_string, urlencode(texts))))
     return replace(asked, path=route.entry.path or "", query={**asked.query, **texts}, query_string=query_string)
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(_as_text, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _whole(served: Served, limits: Limits) -> bytes:

@@ -92,8 +92,15 @@ def _time(values: Sequence[Any]) -> pa.DataType:
 
 
 def _array(field: pa.Field, values: Sequence[Any]) -> pa.Array:
+    types = set(map(type, values)) - {type(None)}
     try:
-        return _finite(_quickly(field, values))
+        if pa.types.is_string(field.type):
+            return pa.array(values if types <= {str} else [_text(field.name, value) for value in values], pa.string())
+        if types and not _fits(types, field.type):
+            raise TypeError
+        if Decimal in types and field.type == pa.float64():
+            values = [float(value) if isinstance(value, Decimal) else value for value in values]
+        return _finite(pa.array(values, field.type))
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise SourceFailed(
             f'The column "{field.name}" began with values of the type {field.type}, and has others further down. '
@@ -101,22 +108,16 @@ def _array(field: pa.Field, values: Sequence[Any]) -> pa.Array:
         ) from error
 
 
-def _quickly(field: pa.Field, values: Sequence[Any]) -> pa.Array:
-    """Convert all values at once, which works for most columns and is several times faster."""
-    try:
-        return pa.array(values, field.type)
-    except (pa.ArrowException, ValueError, TypeError):
-        return pa.array([_value(field, value) for value in values], field.type)
+def _fits(types: set[type], kind: pa.DataType) -> bool:
+    # Arrow itself would cut the fractions of numbers and the times of dates.
+    if kind in (pa.int64(), LONG):
+        return types == {int}
+    known: dict[pa.DataType, ColumnType] = {pa.float64(): "number", pa.bool_(): "boolean", pa.date32(): "date"}
+    return kind_of_values(types) == known.get(kind, "datetime")
 
 
 def _finite(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_finite(column), column, None) if pa.types.is_floating(column.type) else column
-
-
-def _value(field: pa.Field, value: Any) -> Any:
-    if pa.types.is_string(field.type):
-        return _text(field.name, value)
-    return float(value) if field.type == pa.float64() and isinstance(value, Decimal) else value
 
 
 def _text(column: str, value: Any) -> str | None:
