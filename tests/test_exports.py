@@ -65,7 +65,8 @@ def table_of(extension: str, body: bytes) -> pa.Table:
 
 
 def about(body: bytes) -> dict[str, str]:
-    return dict(python_calamine.load_workbook(io.BytesIO(body)).get_sheet_by_name("About").to_python())
+    rows = python_calamine.load_workbook(io.BytesIO(body)).get_sheet_by_name("About").to_python()
+    return {str(name): str(value) for name, value in rows}
 
 
 def exported(client: Client, address: str) -> bytes:

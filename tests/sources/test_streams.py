@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 
 from tests.sources.databases import PLACES
 from widgets_app.errors import SourceFailed
@@ -58,7 +59,7 @@ def plain(value: Any) -> Any:
 @pytest.mark.parametrize("kind", PLACES)
 def test_a_database_gives_the_rows_that_it_gives_at_once(kind: str, tmp_path: Path) -> None:
     with PLACES[kind](tmp_path) as place:
-        backend = DatabaseBackend("trades", DatabaseOptions(url=place.url, password=place.password))
+        backend = DatabaseBackend("trades", DatabaseOptions(url=place.url, password=SecretStr(place.password)))
         query = backend.prepare(TYPES[kind])
         whole = query.run({}, Limits(), Call())
         rows = given(query, Limits(), as_json=True)["json"].to_pylist()

@@ -152,15 +152,17 @@ def _cells(column: pa.Array) -> Sequence[Cell]:
     return values
 
 
-def _integer(value: int | Decimal) -> int | str:
+def _integer(value: int | Decimal) -> Cell:
     # Excel would round it.
     return int(value) if abs(value) <= MAX_SAFE_INTEGER else str(value)
 
 
 def _days(numbers: pa.Array, per_day: int, texts: pa.Array) -> Sequence[Cell]:
     """Return the days that Excel counts, and text for those that it doesn't know."""
-    days = pc.add(pc.divide(numbers.cast(pa.float64(), safe=False), float(per_day)), float(UNIX_DAY)).to_pylist()
-    if all(day is None or FIRST_DAY <= day < LAST_DAY + 1 for day in days):
+    days: list[float | None] = pc.add(
+        pc.divide(numbers.cast(pa.float64(), safe=False), float(per_day)), float(UNIX_DAY)
+    ).to_pylist()
+    known = [day is None or FIRST_DAY <= day < LAST_DAY + 1 for day in days]
+    if all(known):
         return days
-    known = (day is None or FIRST_DAY <= day < LAST_DAY + 1 for day in days)
     return [day if is_known else text for day, is_known, text in zip(days, known, texts.to_pylist(), strict=True)]

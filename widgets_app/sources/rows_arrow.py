@@ -47,7 +47,7 @@ def column_batches(
         first += batch
         if len(first) >= FIRST_ROWS:
             break
-    columns = list(zip(*first, strict=True)) or [()] * len(kinds)
+    columns: list[Sequence[Any]] = list(zip(*first, strict=True)) or [()] * len(kinds)
     types = [_type(kind, values) for kind, values in zip(kinds, columns, strict=True)]
     schema = pa.schema(list(zip(distinct(names), types, strict=True)))
     yield _batch(first, schema)
