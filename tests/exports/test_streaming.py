@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
 import time
 from collections.abc import Generator
 from contextlib import closing, nullcontext
@@ -219,4 +220,35 @@ def test_the_first_rows_come_within_the_time_limit_of_the_query(
     with running() as (port, _):
         answer = ask(port, "/-/export/slow.csv", X_API_KEY=key)
         assert (answer.status, b"took longer than 1 s" in answer.body) == (504, True)
+        eventually(lambda: slots().taken == 0)
+
+
+def test_only_so_many_exports_are_made_at_once(
+    key: str, define_query: Define, define_widget: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_places", threading.BoundedSemaphore(1))
+    define_query()
+    define_widget(query="prices")
+    define_query("endless", ENDLESS, rows=10**9)
+    define_widget("endless", query="endless")
+    with running() as (port, _):
+        for _ in range(3):
+            assert ask(port, "/-/export/prices.csv", X_API_KEY=key).status == 200
+            assert ask(port, "/-/export/prices.csv?", "HEAD", X_API_KEY=key).status == 200
+        with reading(port, "/-/export/endless.csv", key):
+            busy = ask(port, "/-/export/prices.csv", X_API_KEY=key)
+            assert (busy.status, b"exports are being made" in busy.body) == (503, True)
+        eventually(lambda: ask(port, "/-/export/prices.csv", X_API_KEY=key).status == 200)
+
+
+def test_rows_that_take_long_to_count_are_not_counted(
+    key: str, define_query: Define, define_widget: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "COUNT_SECONDS", 0.1)
+    # Its first rows come at once, its last ones never.
+    text = f"select n, t from ({MANY}) union all select max(hash(a.range + b.range)), '' from range({ROWS}) a, range({10**9}) b"
+    define_query("slow", text, rows=ROWS - 1)
+    define_widget("slow", query="slow")
+    with running() as (port, _):
+        assert cut_off(port, "/-/export/slow.csv", key) > 100_000
         eventually(lambda: slots().taken == 0)

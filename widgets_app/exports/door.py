@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import weakref
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,7 +21,7 @@ from django.utils.http import content_disposition_header
 from widgets_app import catalog, passing, serving
 from widgets_app.authentication import Caller
 from widgets_app.catalog import DataRoute
-from widgets_app.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, SourceFailed
+from widgets_app.errors import BadRequest, Busy, Forbidden, MethodNotAllowed, NotFound, RequestError, SourceFailed
 from widgets_app.exports.excel import MOST_ROWS
 from widgets_app.exports.formats import FORMATS, About, Format
 from widgets_app.parameters.types import as_text
@@ -28,7 +30,7 @@ from widgets_app.serving import Asked, Read, Served
 from widgets_app.sources.base import Call, Limits, Pieces
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.held import held
-from widgets_app.sources.limits import run_streamed
+from widgets_app.sources.limits import RETRY_AFTER_SECONDS, run_streamed
 from widgets_app.sources.paging import PageAsk, PagedQuery
 from widgets_app.sources.rows import frame_from_rows
 from widgets_app.sources.streams import JSON_ROWS, RowStream, StreamedQuery
@@ -39,15 +41,45 @@ WHOLE_BYTES = 8 * MB
 # How long an export may take in all, and how long it may wait for rows, or for its reader, on the way.
 EXPORT_SECONDS = 3600.0
 PAUSE_SECONDS = 60.0
-# Slots of a source that exports leave to the widgets.
+# Slots of a source that exports leave to the widgets, and how many exports this process makes at a time: each keeps
+# one of the threads that answer requests.
 SPARE_SLOTS = 1
+EXPORTS_AT_ONCE = 8
+# How long the rows of a large file are counted beforehand.
+COUNT_SECONDS = 10.0
+# What is handed on at a time; several pieces wait for a slow reader.
+PIECE_BYTES = MB
 
 NO_FORMAT = "There is no such format. Ask for one of: {formats}."
 NOT_EXPORTABLE = 'The widget "{id}" may not be exported. Ask whoever runs this backend.'
 NO_ROWS = 'The widget "{id}" has no rows to export. Tables and charts have.'
 NOT_ROWS = 'The widget "{id}" has no rows to export: its upstream answers with something else than a list of rows.'
 UPSTREAM_LARGE = "The answer of the upstream is larger than {size} MB, too large to export. Narrow the request."
+TOO_MANY = "{count} exports are being made already. Try again in a moment."
 TOO_LARGE = "The file would be larger than {size:g} MB. Narrow the request, or have WIDGETS_EXPORT_MB raised."
+
+
+_places = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
+
+
+class Sending(passing.Joined):
+    """A file on its way; it keeps its place among the exports until its end."""
+
+    def __init__(self, first: list[bytes], rest: Pieces) -> None:
+        super().__init__(first, rest)
+        self._end = weakref.finalize(self, _places.release)
+
+    def __next__(self) -> bytes:
+        try:
+            return super().__next__()
+        except BaseException:
+            self._end()
+            raise
+
+    def close(self) -> None:
+        """Stop what makes the file."""
+        super().close()
+        self._end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +126,16 @@ def export(asked: Asked, caller: Caller) -> Served:
     if asked.method not in ("GET", "HEAD"):
         raise MethodNotAllowed(f"Nothing here takes {asked.method}. Ask with GET.")
     give = _passed if route.entry.upstream else _queried
-    return give(route, asked, caller, extension)
+    if not _places.acquire(blocking=False):
+        raise Busy(TOO_MANY.format(count=EXPORTS_AT_ONCE), retry_after=RETRY_AFTER_SECONDS)
+    served = None
+    try:
+        served = give(route, asked, caller, extension)
+    finally:
+        # A file that is still being made gives its place back itself.
+        if served is None or isinstance(served.content, bytes):
+            _places.release()
+    return served
 
 
 def _queried(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> Served:
@@ -137,11 +178,26 @@ def _streamed(read: Read, query: StreamedQuery, wanted: Wanted) -> tuple[RowStre
     )
 
 
-def _count(read: Read, query: PagedQuery) -> int:
-    return query.count(read.values, PageAsk(0, 0), read.query.limits, read.call)
+def _count(read: Read, query: PagedQuery) -> int | None:
+    """Return how many rows there are, None where that takes long."""
+    call = Call()
+
+    def stop() -> None:
+        for each in call.on_cancel:
+            each()
+
+    read.call.on_cancel.append(stop)
+    timer = threading.Timer(COUNT_SECONDS, stop)
+    timer.start()
+    try:
+        return query.count(read.values, PageAsk(0, 0), read.query.limits, call)
+    except RequestError:
+        return None
+    finally:
+        timer.cancel()
 
 
-def _written(stream: RowStream, wanted: Wanted, count: Callable[[], int] | None = None) -> Generator[bytes]:
+def _written(stream: RowStream, wanted: Wanted, count: Callable[[], int | None] | None = None) -> Generator[bytes]:
     """Give the pieces of a file. Of one that isn't made whole first, the rows are counted where that is cheap."""
     size, most = 0, settings.WIDGETS_EXPORT_MB * MB
     for piece in wanted.format.write(stream, wanted.about):
@@ -151,7 +207,7 @@ def _written(stream: RowStream, wanted: Wanted, count: Callable[[], int] | None 
         if size > WHOLE_BYTES and count is not None and not stream.ended:
             stream.total = count()
             count = None
-        yield piece
+        yield from (piece[start : start + PIECE_BYTES] for start in range(0, len(piece) or 1, PIECE_BYTES))
 
 
 def _served(stream: RowStream, pieces: Pieces, wanted: Wanted) -> Served:
@@ -164,7 +220,7 @@ def _served(stream: RowStream, pieces: Pieces, wanted: Wanted) -> Served:
     headers = wanted.headers(stream if stream.settle() else None)
     if size <= WHOLE_BYTES:
         return Served(b"".join(begun), headers)
-    return Served(passing.Joined(begun, pieces), headers)
+    return Served(Sending(begun, pieces), headers)
 
 
 def _of_frame(frame: Frame, wanted: Wanted) -> Served:

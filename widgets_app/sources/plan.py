@@ -28,8 +28,8 @@ BATCH_ROWS = 2048
 LARGE_ROWS = 20_000
 # What DuckDB puts into one batch of Arrow, however long the rows are.
 ARROW_BATCH_ROWS = 131_072
-# Rows in one batch of a stream.
-STREAM_ROWS = 8 * BATCH_ROWS
+# Rows in one batch of a stream: few, as rows may be long.
+STREAM_ROWS = 2 * BATCH_ROWS
 
 _ERRORS: dict[str, type[duckdb.Error]] = {
     "INTERRUPT Error": duckdb.InterruptException,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -18,8 +19,9 @@ from widgets_app.sources.streams import JSON_ROWS
 
 Rows = Sequence[Sequence[Any]]
 
-# Rows that are looked at before the types of the columns are settled.
+# Rows that are looked at before the types of the columns are settled; of long ones fewer.
 FIRST_ROWS = 10_000
+FIRST_BATCHES = 20
 LONG = pa.decimal128(38, 0)  # for integers of more than 64 bits
 LOCAL, UTC = pa.timestamp("us"), pa.timestamp("us", "UTC")
 
@@ -43,7 +45,7 @@ def column_batches(
     Raises SourceFailed for a value that doesn't fit the type that the first rows gave its column.
     """
     first: list[Sequence[Any]] = []
-    for batch in batches:
+    for batch in islice(batches, FIRST_BATCHES):
         first += batch
         if len(first) >= FIRST_ROWS:
             break
