@@ -49,7 +49,7 @@ class DataView(WidgetsView):
     def answer(self, request: Request, path: str) -> HttpResponseBase:
         """Answer from the spine."""
         caller: Any = request.user
-        response = _response(serving.serve(asked(request._request, path), caller))
+        response = response_of(serving.serve(asked(request._request, path), caller))
         # Widgets of the type iframe are pages that Workspace shows in a frame.
         response.xframe_options_exempt = True  # type: ignore[attr-defined]  # Django's own mark
         return response
@@ -63,10 +63,11 @@ class ExportView(WidgetsView):
     def get(self, request: Request, name: str) -> HttpResponseBase:
         """Answer with a file; HEAD makes none."""
         caller: Any = request.user
-        return _response(export(asked(request._request, name), caller))
+        return response_of(export(asked(request._request, name), caller))
 
 
-def _response(served: Served) -> HttpResponseBase:
+def response_of(served: Served) -> HttpResponseBase:
+    """Return what the spine answered as a response."""
     response: HttpResponseBase = (
         HttpResponse(served.content, status=served.status)
         if isinstance(served.content, bytes)

@@ -317,3 +317,26 @@ def test_who_may_not_see_keys_can_not_look_with_one(define_query: Define, staff:
 def test_queries_without_row_values_ask_for_no_key(define_query: Define, boss: Client) -> None:
     query = define_query()
     assert "seen_by" not in Page(boss, url("query", "run", query.pk)).form("run_form")
+
+
+def test_the_rows_are_downloaded_as_a_file(widget: Widget, boss: Client) -> None:
+    form = Page(boss, url("widget", "run", widget.pk)).form("run_form")
+    response = download(boss, form, value_0="BBB")
+    assert response["Content-Disposition"].endswith('.csv"')
+    assert response.content.decode("utf-8-sig").split("\r\n")[1:] == ['2024-01-02,"BBB",20.25,300', ""]
+    failed = download(boss, form, value_1="many")
+    assert (failed.status_code, "is not a number" in messages(failed)[0]) == (200, True)
+
+
+def download(client: Client, form: Any, **values: str) -> Any:
+    form.fill(**values)
+    return client.post(form.url, {**form.data, "_download": "csv"})
+
+
+def test_what_may_not_be_exported_is_not_offered(define_query: Define, define_widget: Define, boss: Client) -> None:
+    define_query()
+    for widget_id, keys in {"closed": {"exportable": False}, "text": {"type": "markdown"}}.items():
+        row = define_widget(widget_id, query="prices", **keys)
+        html = boss.get(url("widget", "run", row.pk)).content.decode()
+        assert "run_form" in html
+        assert "_download" not in html

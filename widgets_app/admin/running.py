@@ -13,11 +13,14 @@ from urllib.parse import parse_qsl
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from project.bridge import DISCONNECTED
 from widgets_app import catalog, exceptions, serving
 from widgets_app.admin.base import change_url
 from widgets_app.admin.fields import Scalar
@@ -26,6 +29,9 @@ from widgets_app.admin.publishing import DefinitionAdmin, publish
 from widgets_app.admin.theme import SelectInput, SwitchInput, TextInput, action
 from widgets_app.authentication import HEADER, KEYS, Caller
 from widgets_app.compiled import UDF_TYPES, Entry, PublishedQuery, effective_type, open_source, query_of
+from widgets_app.errors import RequestError
+from widgets_app.exports.door import export, is_exportable
+from widgets_app.exports.formats import FORMATS
 from widgets_app.manifest.widgets import query_document
 from widgets_app.models import Query, Widget
 from widgets_app.parameters.types import ParameterSpec, as_text, parse
@@ -34,6 +40,7 @@ from widgets_app.serving import Asked, Served
 from widgets_app.shapes.ssrm import PagedTable
 from widgets_app.sources.base import KEY_PREFIX, Pieces, PreparedQuery
 from widgets_app.sources.frame import Frame
+from widgets_app.views import response_of
 
 BODY_SHOWN = 20_000  # characters of a body
 BODY_PRETTY = 1_000_000  # bytes of a body that is still laid out anew
@@ -215,7 +222,7 @@ class RunWidget(DefinitionAdmin):
     """Adds the page that runs a widget."""
 
     @action(description="Run", url_path="run", permissions=["view"], icon="play_arrow")
-    def run(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def run(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Ask for the widget's data as a client would, and show the answer."""
         row = self.row_or_404(request, object_id)
         if "_publish" in request.POST:
@@ -227,8 +234,12 @@ class RunWidget(DefinitionAdmin):
             return self._page(request, row, **context, problem=_problem(row, entry), publishable=may_publish)
         keys = _keys(request)
         form = RunWidgetForm(entry, _posted(request), keys)
-        if form.is_valid():
+        if form.is_valid() and request.POST.get("_download"):
+            if response := _download(entry, form, request):
+                return response
+        elif form.is_valid():
             context |= _run(entry, form, request)
+        context |= _formats(entry)
         stale = states.stage_of(row) == "changed"
         notes = ["This is what is published. The draft has changes that are not."] if stale else []
         notes += [UDF_NOTE] if _is_udf(entry) else []
@@ -273,6 +284,29 @@ def _run(entry: Entry, form: RunWidgetForm, request: HttpRequest) -> dict[str, A
     outcome = measured(lambda: _answered(serving.serve(asked, caller)))
     rows = table_of(outcome.frame) if outcome.frame and entry.shape and entry.shape.passes_rows else {}
     return {"outcome": outcome, "curl": _curl(asked), "caller": caller, **rows}
+
+
+def _download(entry: Entry, form: RunWidgetForm, request: HttpRequest) -> HttpResponseBase | None:
+    """Return the rows as a file, as a client gets it; None, with a message, where there is none."""
+    query = form.values()
+    asked = Asked(
+        f"{entry.id}.{request.POST['_download']}",
+        query,
+        query_string=urlencode(query),
+        departure=request.META.get(DISCONNECTED),
+    )
+    try:
+        return response_of(export(asked, caller_of(form.cleaned_data["seen_by"], request)))
+    except RequestError as error:
+        messages.error(request, str(error))
+        return None
+
+
+def _formats(entry: Entry) -> dict[str, Any]:
+    """Return the formats to download, none for widgets without rows."""
+    if not is_exportable(entry):
+        return {}
+    return {"formats": list(FORMATS), "export_url": f"{settings.PUBLIC_URL}/-/export/{entry.id}.csv"}
 
 
 def _is_udf(entry: Entry) -> bool:

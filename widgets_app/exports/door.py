@@ -21,6 +21,7 @@ from django.utils.http import content_disposition_header
 from widgets_app import catalog, passing, serving
 from widgets_app.authentication import Caller
 from widgets_app.catalog import DataRoute
+from widgets_app.compiled import Entry
 from widgets_app.errors import BadRequest, Busy, Forbidden, MethodNotAllowed, NotFound, RequestError, SourceFailed
 from widgets_app.exports.excel import MOST_ROWS
 from widgets_app.exports.formats import FORMATS, About, Format
@@ -138,9 +139,15 @@ def export(asked: Asked, caller: Caller) -> Served:
     return served
 
 
+def is_exportable(entry: Entry) -> bool:
+    """Say whether a widget may be exported and is of a type with rows; of an upstream's only the answer tells."""
+    has_rows = bool(entry.upstream) or (entry.shape is not None and entry.shape.shows_rows)
+    return has_rows and entry.definition.get("exportable") is not False
+
+
 def _queried(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> Served:
     entry = route.entry
-    if entry.shape is None or not entry.shape.shows_rows:
+    if not is_exportable(entry):
         raise NotFound(NO_ROWS.format(id=entry.id))
     values = validate(route.specs, asked.query, now=timezone.localtime())
     if route.query is None:
