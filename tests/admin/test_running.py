@@ -335,7 +335,8 @@ def download(client: Client, form: Any, **values: str) -> Any:
 
 def test_what_may_not_be_exported_is_not_offered(define_query: Define, define_widget: Define, boss: Client) -> None:
     define_query()
-    for widget_id, keys in {"closed": {"exportable": False}, "text": {"type": "markdown"}}.items():
+    refused: dict[str, dict[str, Any]] = {"closed": {"exportable": False}, "text": {"type": "markdown"}}
+    for widget_id, keys in refused.items():
         row = define_widget(widget_id, query="prices", **keys)
         html = boss.get(url("widget", "run", row.pk)).content.decode()
         assert "run_form" in html

@@ -155,13 +155,18 @@ def _queried(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> 
     read = serving.reading(route.query, values, caller, route.stale_seconds)
     wanted = Wanted(About(_name(route), values, _titles(route)), extension)
     if asked.method == "HEAD":
-        return Served(b"", wanted.headers(None))
+        return _headers_only(wanted)
     if not isinstance(read.prepared, StreamedQuery):
         return _of_frame(serving.fetch(read), wanted)
     stream, pieces = _streamed(read, read.prepared, wanted)
     if asked.departure is not None:
         asked.departure.tell(pieces.close)
     return _served(stream, pieces, wanted)
+
+
+def _headers_only(wanted: Wanted) -> Served:
+    # Pieces, as bytes would tell that the file is empty.
+    return Served(Sending([], (piece for piece in ())), wanted.headers(None))
 
 
 def _streamed(read: Read, query: StreamedQuery, wanted: Wanted) -> tuple[RowStream, Pieces]:
@@ -209,7 +214,8 @@ def _written(stream: RowStream, wanted: Wanted, count: Callable[[], int | None] 
     size, most = 0, settings.WIDGETS_EXPORT_MB * MB
     for piece in wanted.format.write(stream, wanted.about):
         size += len(piece)
-        if size > most:
+        # Before anything comes, the rows wait in a temporary file.
+        if (size or stream.size) > most:
             raise BadRequest(TOO_LARGE.format(size=settings.WIDGETS_EXPORT_MB))
         if size > WHOLE_BYTES and count is not None and not stream.ended:
             stream.total = count()
@@ -249,7 +255,7 @@ def _passed(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> S
     entry = route.entry
     wanted = Wanted(About(_name(route), {}, _titles(route)), extension)
     if asked.method == "HEAD":
-        return Served(b"", wanted.headers(None))
+        return _headers_only(wanted)
     limits = catalog.current().upstream(entry.upstream).limits
     answer = serving.serve(_with_defaults(asked, route), caller)
     rows = _rows_of(_whole(answer, limits), route)

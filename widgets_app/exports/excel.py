@@ -153,8 +153,9 @@ def _cells(column: pa.Array) -> Sequence[Cell]:
 
 
 def _integer(value: int | Decimal) -> Cell:
-    # Excel would round it.
-    return int(value) if abs(value) <= MAX_SAFE_INTEGER else str(value)
+    number = int(value)
+    # Excel would round larger ones.
+    return number if abs(number) <= MAX_SAFE_INTEGER else str(number)
 
 
 def _days(numbers: pa.Array, per_day: int, texts: pa.Array) -> Sequence[Cell]:
@@ -162,7 +163,7 @@ def _days(numbers: pa.Array, per_day: int, texts: pa.Array) -> Sequence[Cell]:
     days: list[float | None] = pc.add(
         pc.divide(numbers.cast(pa.float64(), safe=False), float(per_day)), float(UNIX_DAY)
     ).to_pylist()
-    known = [day is None or FIRST_DAY <= day < LAST_DAY + 1 for day in days]
+    known = [day is None or bool(FIRST_DAY <= day < LAST_DAY + 1) for day in days]
     if all(known):
         return days
     return [day if is_known else text for day, is_known, text in zip(days, known, texts.to_pylist(), strict=True)]

@@ -34,6 +34,7 @@ class StreamedQuery(PreparedQuery):
 class RowStream(Iterator[pa.RecordBatch]):
     """At most `limit` rows of a result, read once; making it waits for the first of them. Close it in any case.
 
+    `count` and `size` say how many rows came by now, and how many bytes they had.
     `truncated` says that there were more, `total` how many there are, if that is known. Once it is settled, whoever
     reads has been told whether rows are left out: then rows that are left out untold raise SourceFailed.
     """
@@ -43,7 +44,7 @@ class RowStream(Iterator[pa.RecordBatch]):
         self._first: pa.RecordBatch | None = next(batches)
         self.schema: pa.Schema = self._first.schema
         self.limit = limit
-        self.count = 0
+        self.count = self.size = 0
         self.ended = False
         self.total: int | None = None
         self.truncated = truncated
@@ -61,6 +62,7 @@ class RowStream(Iterator[pa.RecordBatch]):
             raise StopIteration
         kept = batch.slice(0, self.limit - self.count)
         self.count += kept.num_rows
+        self.size += kept.nbytes
         return kept
 
     def _end(self, *, cut: bool) -> None:
