@@ -127,16 +127,17 @@ def _key(route: PassRoute, forward: Forward) -> str:
 
 def _send(route: PassRoute, forward: Forward, caller: Caller, departure: Leaving | None = None) -> Answer:
     call = Call(caller={"name": caller.name})
-    stops: list[Callable[[], None]] = [lambda: _all_of(call.on_cancel)]
+    stops: list[Callable[[], None]] = [lambda: all_of(call.on_cancel)]
     if departure is not None:
-        departure.tell(lambda: _all_of(stops))
+        departure.tell(lambda: all_of(stops))
     answer = _exchange(route.upstream, forward, call)
     # Closed first, an answer has nothing to say about the connection that is cut then.
     stops.insert(0, answer.close)
     return answer
 
 
-def _all_of(stops: list[Callable[[], None]]) -> None:
+def all_of(stops: list[Callable[[], None]]) -> None:
+    """Call all of what stops something."""
     for stop in list(stops):
         stop()
 

@@ -6,6 +6,7 @@ import re
 import threading
 import weakref
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +23,7 @@ from widgets_app import catalog, passing, serving
 from widgets_app.authentication import Caller
 from widgets_app.catalog import DataRoute
 from widgets_app.compiled import Entry
-from widgets_app.errors import BadRequest, Busy, Forbidden, MethodNotAllowed, NotFound, RequestError, SourceFailed
+from widgets_app.errors import BadRequest, Busy, Forbidden, NotFound, RequestError, SourceFailed
 from widgets_app.exports.excel import MOST_ROWS
 from widgets_app.exports.formats import FORMATS, About, Format
 from widgets_app.parameters.types import as_text
@@ -31,7 +32,7 @@ from widgets_app.serving import Asked, Read, Served
 from widgets_app.sources.base import Call, Limits, Pieces
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.held import held
-from widgets_app.sources.limits import RETRY_AFTER_SECONDS, run_streamed
+from widgets_app.sources.limits import RETRY_AFTER_SECONDS, keep_cancelling, run_streamed
 from widgets_app.sources.paging import PageAsk, PagedQuery
 from widgets_app.sources.rows import frame_from_rows
 from widgets_app.sources.streams import JSON_ROWS, RowStream, StreamedQuery
@@ -124,8 +125,6 @@ def export(asked: Asked, caller: Caller) -> Served:
     route = catalog.current().find_widget(widget_id, caller.groups)
     if route.entry.definition.get("exportable") is False:
         raise Forbidden(NOT_EXPORTABLE.format(id=widget_id))
-    if asked.method not in ("GET", "HEAD"):
-        raise MethodNotAllowed(f"Nothing here takes {asked.method}. Ask with GET.")
     give = _passed if route.entry.upstream else _queried
     if not _places.acquire(blocking=False):
         raise Busy(TOO_MANY.format(count=EXPORTS_AT_ONCE), retry_after=RETRY_AFTER_SECONDS)
@@ -166,7 +165,7 @@ def _queried(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> 
 
 def _headers_only(wanted: Wanted) -> Served:
     # Pieces, as bytes would tell that the file is empty.
-    return Served(Sending([], (piece for piece in ())), wanted.headers(None))
+    return Served(Sending([], (piece for piece in list[bytes]())), wanted.headers(None))
 
 
 def _streamed(read: Read, query: StreamedQuery, wanted: Wanted) -> tuple[RowStream, Pieces]:
@@ -192,14 +191,9 @@ def _streamed(read: Read, query: StreamedQuery, wanted: Wanted) -> tuple[RowStre
 
 def _count(read: Read, query: PagedQuery) -> int | None:
     """Return how many rows there are, None where that takes long."""
-    call = Call()
-
-    def stop() -> None:
-        for each in call.on_cancel:
-            each()
-
-    read.call.on_cancel.append(stop)
-    timer = threading.Timer(COUNT_SECONDS, stop)
+    call, ended = Call(), Future[None]()
+    read.call.on_cancel.append(lambda: passing.all_of(call.on_cancel))
+    timer = threading.Timer(COUNT_SECONDS, keep_cancelling, (call, ended))
     timer.start()
     try:
         return query.count(read.values, PageAsk(0, 0), read.query.limits, call)
@@ -207,6 +201,7 @@ def _count(read: Read, query: PagedQuery) -> int | None:
         return None
     finally:
         timer.cancel()
+        ended.set_result(None)
 
 
 def _written(stream: RowStream, wanted: Wanted, count: Callable[[], int | None] | None = None) -> Generator[bytes]:

@@ -315,10 +315,11 @@ def _outcome(future: Future[T], what: str) -> T:
 
 def _cancel(call: Call, future: Future[Any]) -> None:
     # Even where nothing can be told yet: work that has only begun says later what stops it.
-    threading.Thread(target=_keep_cancelling, args=(call, future), name="cancel", daemon=True).start()
+    threading.Thread(target=keep_cancelling, args=(call, future), name="cancel", daemon=True).start()
 
 
-def _keep_cancelling(call: Call, future: Future[Any]) -> None:
+def keep_cancelling(call: Call, future: Future[Any]) -> None:
+    """Tell work to stop until it has ended."""
     while not future.done():
         for stop in call.on_cancel:
             _tell(stop)
