@@ -377,3 +377,17 @@ def test_an_upstream_without_rows_is_told(caller: Client, define_passed: Define)
     assert (answer.status_code, "list of rows" in error(answer)) == (404, True)
     define_passed("gone", endpoint="status/503")
     assert caller.get("/-/export/gone.csv").status_code == 502
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_each_key_exports_its_own_rows(
+    caller: Client, define_query: Define, define_widget: Define, extension: str
+) -> None:
+    define_query("own", "select * from prices where ticker in :key_desk")
+    define_widget("own", query="own")
+    _, text = key_issue(name="Bo", rows={"desk": ["BBB"]})
+    refresh()
+    lacking = caller.get(f"/-/export/own.{extension}")
+    assert (lacking.status_code, "desk" in error(lacking)) == (403, True)
+    body = exported(Client(headers={"X-API-KEY": text}), f"own.{extension}?key_desk=AAA")
+    assert [row[1] for row in rows_of(extension, body)[1:]] == ["BBB"]
