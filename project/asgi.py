@@ -6,7 +6,7 @@ import logging
 
 from project.bridge import FAILED, THREADS, Answer, Bridge, Receive, Scope, Send, WSGIApp, send_answer
 from project.wsgi import application as wsgi_application
-from widgets_app import front, snapshots
+from widgets_app import documents, front, snapshots
 from widgets_app.authentication import KEYS
 from widgets_app.catalog import CATALOG
 
@@ -19,7 +19,7 @@ class Dispatcher:
     """Sends manifests to the front, which answers from memory, and all other HTTP to Django in threads."""
 
     def __init__(self, wsgi: WSGIApp, *, threads: int = THREADS) -> None:
-        self._bridge = Bridge(wsgi, refuse=refuse, threads=threads)
+        self._bridge = Bridge(wsgi, refuse=refuse, threads=threads, takes_chunks=_is_file)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of any kind."""
@@ -31,6 +31,11 @@ class Dispatcher:
             await send_answer(send, answer)
         else:
             await self._bridge(scope, receive, send)
+
+
+def _is_file(scope: Scope) -> bool:
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path.startswith(documents.FILES)
 
 
 def refuse(scope: Scope, status: int, message: str) -> Answer:

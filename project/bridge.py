@@ -30,6 +30,8 @@ Refuse = Callable[[Scope, int, str], Answer]
 WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 DISCONNECTED: Final = "widgets.disconnected"
+# Set where the body comes in chunks: its input ends where the body does, and CONTENT_LENGTH tells nothing.
+CHUNKED: Final = "wsgi.input_terminated"
 THREADS: Final = 16
 # Large enough that a static file of some megabytes takes few hops between thread and loop.
 FILE_BLOCK_BYTES: Final = 64 * 1024
@@ -49,12 +51,17 @@ async def send_answer(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class BodyBrokeOff(OSError):
+    """The client stopped sending before the body was complete."""
+
+
 class Bridge:
     """An ASGI application for `http` scopes that runs a WSGI application in daemon threads.
 
     `threads` requests run at once, `in_flight` may run or wait: one more is answered 503. A client that for
     `stall_seconds` sends nothing of its body, or takes nothing of its stream, loses its thread. `refuse`
     makes the errors that don't come from the application, from a scope, a status and one line of text.
+    Bodies in chunks are taken where `takes_chunks` says of a scope that the application expects them.
     """
 
     def __init__(
@@ -65,12 +72,14 @@ class Bridge:
         threads: int = THREADS,
         in_flight: int = 256,
         stall_seconds: float = 60.0,
+        takes_chunks: Callable[[Scope], bool] = lambda _scope: False,
     ) -> None:
         self._app = app
         self._refuse = refuse
         self._threads = threads
         self._in_flight = in_flight
         self._stall_seconds = stall_seconds
+        self._takes_chunks = takes_chunks
         self._jobs: queue.SimpleQueue[_Exchange] = queue.SimpleQueue()
         # What follows is read and written on the event loop only, so it needs no lock.
         self._waiting: deque[_Exchange] = deque()
@@ -79,7 +88,7 @@ class Bridge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+        if _is_chunked(scope) and not self._takes_chunks(scope):
             await send_answer(send, self._refuse(scope, 411, LENGTH_MISSING))
         elif self._busy + len(self._waiting) >= self._in_flight:
             await send_answer(send, self._refuse(scope, 503, BUSY))
@@ -203,12 +212,12 @@ class _Exchange:
                     self.loop.call_soon_threadsafe(self._wanted.set)
                 return part
         self.gone.set()
-        raise OSError("The client stopped sending before the body was complete.")
+        raise BodyBrokeOff("The client stopped sending before the body was complete.")
 
     def respond(self, app: WSGIApp) -> Answer | None:
         """Run the application; return the answer, or nothing when it was streamed. Called in a thread."""
         environ = environ_of(self.scope) | {DISCONNECTED: self.gone}
-        if environ.get("CONTENT_LENGTH", "0") != "0":
+        if environ.get("CONTENT_LENGTH", "0") != "0" or environ[CHUNKED]:
             environ["wsgi.input"] = io.BufferedReader(_Body(self))
         result = app(environ, self._start_response)
         try:
@@ -280,6 +289,10 @@ class _Body(io.RawIOBase):
         return size
 
 
+def _is_chunked(scope: Scope) -> bool:
+    return any(name == b"transfer-encoding" for name, _ in scope["headers"])
+
+
 def environ_of(scope: Scope) -> dict[str, Any]:
     """Return the WSGI environ of a request, with an empty body."""
     host, port = scope.get("server") or ("", None)
@@ -303,6 +316,7 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": _file_blocks,
+        CHUNKED: _is_chunked(scope),
         **_header_variables(scope["headers"]),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -79,6 +80,12 @@ WIDGETS_RESULT_CACHE_MB = env.number("WIDGETS_RESULT_CACHE_MB", 256, least=0, mo
 
 # The largest file that an export may make.
 WIDGETS_EXPORT_MB = env.number("WIDGETS_EXPORT_MB", 2048, least=1, most=1_000_000)
+
+# What DuckDB may take for each folder of data files, in each process; and how many replaced files are kept of each.
+WIDGETS_DUCKDB_MEMORY_MB = env.number("WIDGETS_DUCKDB_MEMORY_MB", 1024, least=64, most=10_000_000)
+WIDGETS_DUCKDB_TEMP_MB = env.number("WIDGETS_DUCKDB_TEMP_MB", 4096, least=0, most=100_000_000)
+WIDGETS_DUCKDB_THREADS = int(env.number("WIDGETS_DUCKDB_THREADS", min(4, os.cpu_count() or 1), least=1, most=256))
+WIDGETS_FILE_VERSIONS = int(env.number("WIDGETS_FILE_VERSIONS", 5, least=0, most=1000))
 
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 try:

@@ -17,7 +17,8 @@ from widgets_app.shapes import registry as shapes_registry
 from widgets_app.shapes.registry import shapes
 from widgets_app.sources import registry as sources_registry
 from widgets_app.sources.base import Call, Limits
-from widgets_app.sources.files import FilesBackend, FilesOptions, store_file
+from widgets_app.sources.files import FilesBackend, FilesOptions
+from widgets_app.sources.putting import store_file
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -165,7 +165,7 @@ def test_results_are_kept_by_value_and_left_when_the_file_changes(
     path = Path(settings.WIDGETS_FILES) / "market" / "prices.csv"
     path.write_text("day,ticker,price,volume\n2024-01-02,AAA,1,1\n", encoding="utf-8")
     source: Any = catalog.current().queries["one"].source
-    source.backend.look_again()
+    source.backend.renewed()
     assert caller.get("/one?t=AAA").json() == [{"n": 1}]
 
 

@@ -25,6 +25,8 @@ DOCUMENTS = {
     "/agents.json": "agents",
 }
 HEALTH = "/-/health"
+# Data files are put below it.
+FILES = "/-/files/"
 
 
 @dataclass(frozen=True, slots=True)

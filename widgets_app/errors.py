@@ -56,6 +56,18 @@ class MethodNotAllowed(RequestError):
     status = 405
 
 
+class OutOfDate(RequestError):
+    """What is to be replaced is not what the request means."""
+
+    status = 412
+
+
+class TooLarge(RequestError):
+    """A body, or a file, beyond a limit of size."""
+
+    status = 413
+
+
 class UpstreamRefused(RequestError):
     """An upstream found fault with the request itself: passed on with the status that it chose."""
 
@@ -80,3 +92,9 @@ class SourceTimeout(RequestError):
     """The data source took longer than its time limit."""
 
     status = 504
+
+
+class StorageFull(RequestError):
+    """There is no room left to store what was sent."""
+
+    status = 507

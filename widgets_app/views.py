@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,17 +16,36 @@ from django.views.decorators.http import require_safe
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from project.bridge import DISCONNECTED
+from project.bridge import CHUNKED, DISCONNECTED, BodyBrokeOff
 from widgets_app import connection, cors, documents, exceptions, serving
-from widgets_app.authentication import HEADER, QUERY_NAME, KeyAuthentication, authenticate, without_key
+from widgets_app.authentication import (
+    HEADER,
+    QUERY_NAME,
+    Caller,
+    KeyAuthentication,
+    authenticate,
+    identified,
+    without_key,
+)
 from widgets_app.doctor.visit import WORKSPACE
-from widgets_app.errors import BadRequest, RequestError
+from widgets_app.errors import BadRequest, DefinitionError, Forbidden, RequestError, TooLarge, Unauthenticated
 from widgets_app.exports.door import export
 from widgets_app.permissions import HasCaller
+from widgets_app.services import files
 from widgets_app.serving import Asked, Served
+from widgets_app.sources import putting
+
+logger = logging.getLogger(__name__)
 
 # Bytes of a request's body that are sent on at a time.
 PIECE = 64 * 1024
+KEY_IN_ADDRESS = (
+    f"To change files send the key in the header {HEADER}, not in the address, which servers write to logs."
+)
+MAY_NOT = (
+    "This API key lacks the right to put files. Issue one with it: manage.py issue_key NAME --may-put-files, "
+    "or tick “may put files” of this one in the admin."
+)
 TEST_OVER = "This test is over. Start it again on the page Connection of the admin."
 
 
@@ -98,10 +118,12 @@ def asked(request: HttpRequest, path: str) -> Asked:
 
 
 def _pieces(request: HttpRequest) -> Iterator[bytes]:
+    # Django reads nothing of a body that comes in chunks of unknown total length.
+    body = request.META["wsgi.input"] if request.META.get(CHUNKED) else request
     try:
-        while piece := request.read(PIECE):
+        while piece := body.read(PIECE):
             yield piece
-    except UnreadablePostError:
+    except (UnreadablePostError, BodyBrokeOff):
         raise BadRequest("The body of the request broke off. Send it again.") from None
 
 
@@ -116,6 +138,54 @@ class DocumentView(WidgetsView):
         query, headers = request.META["QUERY_STRING"], {k.lower(): v for k, v in request.headers.items()}
         found = documents.answer(path, query, headers, request.META["REMOTE_ADDR"])
         return HttpResponse(found.content, status=found.status, headers=dict(found.headers))
+
+
+class FilesView(WidgetsView):
+    """The data files of a source, for scripts with a key that may put files."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    def get(self, request: Request, source: str) -> HttpResponse:
+        """List them, with the versions that are kept."""
+        writer_of(request)
+        found = [files.file_document(file) for file in putting.stored_files(files.files_backend(source))]
+        return JsonResponse({"source": source, "files": found}, headers={"Cache-Control": "no-store"})
+
+
+class FileView(WidgetsView):
+    """One data file."""
+
+    authentication_classes = []
+    permission_classes = []
+    http_method_names = ["put", "options"]
+
+    def put(self, request: Request, source: str, name: str) -> HttpResponse:
+        """Replace it, or take in a new one; the body is the file itself."""
+        caller = writer_of(request)
+        backend = files.files_backend(source)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > (most := putting.MAX_FILE_BYTES):
+            raise TooLarge(putting.TOO_LARGE.format(name=name, most=most // 1024**2))
+        try:
+            stored = putting.put_file(
+                backend, name, _pieces(request._request), if_match=request.headers.get("If-Match", "")
+            )
+        except DefinitionError as error:
+            raise BadRequest(str(error)) from error
+        logger.info('"%s" put the file %s of the source "%s"', caller.name, stored.name, source)
+        return JsonResponse(
+            files.stored_document(stored), status=200 if stored.replaced else 201, headers={"ETag": stored.etag}
+        )
+
+
+def writer_of(request: Request) -> Caller:
+    """Return who asks. Raises as `authenticate` does, and Forbidden for a key without the right to put files."""
+    if QUERY_NAME in request.GET:
+        raise Unauthenticated(KEY_IN_ADDRESS)
+    caller = identified(request.headers, {}, request.META.get("REMOTE_ADDR", ""))
+    if not caller.may_put_files:
+        raise Forbidden(MAY_NOT)
+    return caller
 
 
 class RootView(WidgetsView):

@@ -49,6 +49,17 @@ def test_a_key_is_shown_in_the_answer_and_works_at_once(add: Open) -> None:
     assert status(text) == 200
 
 
+def test_the_right_to_put_files_is_given_and_taken(add: Open, change: Open) -> None:
+    issue(add)
+    assert not ApiKey.objects.get().may_put_files
+    issue(add, name="Job", may_put_files=True)
+    key = ApiKey.objects.get(name="Job")
+    assert key.may_put_files
+    change(key).send(may_put_files=False)
+    key.refresh_from_db()
+    assert not key.may_put_files
+
+
 def test_the_query_form_is_not_told_where_it_is_switched_off(add: Open, settings: Any) -> None:
     settings.WIDGETS_QUERY_KEY = False
     assert "api_key=" not in add("apikey").send(name="Ana").content.decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -20,6 +21,7 @@ from tests.admin.pages import Form, Page, messages
 from tests.conftest import Define
 from widgets_app.models import Agent, Source, Widget
 from widgets_app.sealing import seal, unseal
+from widgets_app.sources import putting
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +43,9 @@ def test_a_new_source_of_files_takes_a_file_and_lists_it(add: Open, boss: Client
     assert "the table “quotes”" in messages(response)[0]
     assert (folder / "desk" / "quotes.csv").read_bytes() == CSV
     text = Page(boss, url("source", "change", Source.objects.get().pk)).text
-    assert "quotes quotes.csv 19 bytes" in text.replace("\xa0", " ")
+    assert "quotes ticker VARCHAR price BIGINT quotes.csv CSV, UTF-8, separator comma 1 19 bytes" in text.replace(
+        "\xa0", " "
+    )
 
 
 @pytest.mark.parametrize(("file", "error"), [
@@ -93,7 +97,45 @@ def test_a_file_that_is_no_table_is_told_beside_those_that_are(boss: Client, fil
     finally:
         (Path(settings.WIDGETS_FILES) / "market" / "broken.parquet").unlink()
     assert "Files that can't be read broken" in text
-    assert "prices prices.csv" in text
+    assert "BIGINT prices.csv CSV" in text
+
+
+def test_what_was_found_out_about_each_table_is_shown(add: Open, boss: Client, folder: Path) -> None:
+    add("source").send(name="desk", kind="files", upload=upload("a;b\né;2,5\n".encode("cp1252")))
+    (folder / "desk/trades").mkdir()
+    (folder / "desk/trades/1.ndjson").write_text('{"n": 1}\n')
+    text = Page(boss, url("source", "change", Source.objects.get().pk)).text.replace("\xa0", " ")
+    assert "CSV, Windows-1252 (guessed), separator semicolon, decimal comma 1 10 bytes" in text
+    assert "a VARCHAR b DOUBLE" in text
+    assert "trades/ (1 file) NDJSON, UTF-8 1 9 bytes" in text
+
+
+def test_an_earlier_version_is_put_back(
+    add: Open, change: Open, boss: Client, folder: Path, tmp_path: Path, settings: Any
+) -> None:
+    settings.WIDGETS_HOME = tmp_path
+    add("source").send(name="desk", kind="files", upload=upload(b"a\n1\n"))
+    source = Source.objects.get()
+    assert "Earlier versions" not in Page(boss, url("source", "change", source.pk)).text
+    change(source).send(upload=upload(b"a\n2\n"))
+    assert "Earlier versions File Version Size Changed quotes.csv 1 4 bytes" in (
+        Page(boss, url("source", "change", source.pk)).text.replace("\xa0", " ")
+    )
+    address = url("source", "put_back", source.pk) + "?file=quotes.csv&version=1"
+    assert "Put version 1 of quotes.csv back?" in Page(boss, address).text
+    response = boss.post(address)
+    assert messages(response)[-1] == "Version 1 of quotes.csv is served again, as version 3."
+    assert (folder / "desk/quotes.csv").read_bytes() == b"a\n1\n"
+    assert "There is no earlier version 9" in messages(boss.post(address.replace("version=1", "version=9")))[-1]
+    assert boss.get(address.replace("version=1", "version=x")).status_code == 404
+
+
+def test_a_full_disk_is_told_at_the_upload(add: Open, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(putting, "_write", full)
+    assert "There is no room left" in add("source").errors(name="desk", kind="files", upload=upload())
 
 
 def test_a_source_that_cannot_be_opened_says_why(boss: Client, change: Open, db: None) -> None:
@@ -129,7 +171,7 @@ def test_the_list_counts_what_uses_a_source(
     define_widget("one", upstream="desk")
     define_widget("two", upstream="desk")
     text = Page(boss, url("source")).text
-    assert "market Files (CSV, TSV, JSON, Parquet) - 1 query" in text
+    assert "market Files (CSV, JSON, Parquet, Excel) - 1 query" in text
     assert "desk HTTP backend - 2 widgets" in text
 
 

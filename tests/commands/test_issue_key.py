@@ -81,6 +81,15 @@ def test_the_last_day_ends_where_the_backend_is(settings):
     assert ApiKey.objects.get().expires_at == datetime(2026, 6, 30, 20, 59, 59, 999999, tzinfo=UTC)
 
 
+def test_a_key_may_be_given_the_right_to_put_files():
+    _, err = issue("Job", "--may-put-files")
+    assert ApiKey.objects.get().may_put_files
+    assert "may put files" in err
+    _, err = issue("Ana")
+    assert not ApiKey.objects.get(name="Ana").may_put_files
+    assert "may put files" not in err
+
+
 def test_an_expired_key_is_refused():
     with time_machine.travel(NOON):
         out, _ = issue("Ana", "--expires", "1h")

@@ -83,9 +83,9 @@ class ApiKeyAdmin(BackendAdmin):
     actions = ("revoke_selected",)
     actions_detail = ("revoke",)
     json_fields: ClassVar[Any] = {"networks": strings()}
-    add_fieldsets = ((None, {"fields": ["name", "user", "groups", "expires_at", "networks"]}),)
+    add_fieldsets = ((None, {"fields": ["name", "user", "groups", "expires_at", "networks", "may_put_files"]}),)
     fieldsets = (
-        (None, {"fields": ["name", "groups", "expires_at", "networks"]}),
+        (None, {"fields": ["name", "groups", "expires_at", "networks", "may_put_files"]}),
         ("About the key", {"fields": ["shown_prefix", "user", "state", "created_at", "last_used_at", "revoked_at"]}),
     )
     about = ("shown_prefix", "user", "state", "created_at", "last_used_at", "revoked_at")
@@ -114,7 +114,7 @@ class ApiKeyAdmin(BackendAdmin):
         """Fix the owner once the key is issued, and everything once it is revoked."""
         if obj is None:
             return ()
-        return (*self.about, *(("name", "groups", "expires_at", "networks") if obj.revoked_at else ()))
+        return (*self.about, *(("name", "groups", "expires_at", "networks", "may_put_files") if obj.revoked_at else ()))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Leave "Revoke" out where it is done."""
@@ -134,6 +134,7 @@ class ApiKeyAdmin(BackendAdmin):
             groups=data["groups"],
             expires_at=data["expires_at"],
             networks=data["networks"] or [],
+            may_put_files=data["may_put_files"],
         )
         obj.pk = issued.pk
         obj.refresh_from_db()

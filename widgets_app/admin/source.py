@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
 from widgets_app import functions
+from widgets_app.admin.base import change_url
 from widgets_app.admin.collection_row import add_url, rows_url
 from widgets_app.admin.exploring import ExploreSource
 from widgets_app.admin.fields import HIDDEN
@@ -25,15 +26,17 @@ from widgets_app.admin.options import Options, plain, secrets, with_options
 from widgets_app.admin.site import site
 from widgets_app.admin.theme import FileInput, SelectInput, display
 from widgets_app.compiled import open_backend
-from widgets_app.errors import DefinitionError
+from widgets_app.errors import DefinitionError, RequestError
 from widgets_app.models import Agent, Query, Source, Widget
 from widgets_app.services import findings, lineage, sources, states
 from widgets_app.services.publishing import identifier_of
-from widgets_app.sources import folder
+from widgets_app.sources import formats, putting
 from widgets_app.sources.collection import CollectionBackend, CollectionOptions
 from widgets_app.sources.database import DatabaseBackend
-from widgets_app.sources.files import MAX_FILE_BYTES, FilesBackend, store_file
+from widgets_app.sources.descriptions import describe
+from widgets_app.sources.files import FilesBackend
 from widgets_app.sources.http import HttpBackend
+from widgets_app.sources.putting import MAX_FILE_BYTES, Table, store_file
 from widgets_app.sources.python import PythonBackend
 from widgets_app.sources.registry import kinds
 
@@ -61,7 +64,7 @@ class BaseSourceForm(KeepingForm):
         required=False,
         widget=FileInput(),
         label="Add a file",
-        help_text=f"{', '.join(folder.SUFFIXES)}; at most {MAX_FILE_BYTES // 1024**2} MB. A file of the same name is "
+        help_text=f"{formats.NAMED}; at most {MAX_FILE_BYTES // 1024**2} MB. A file of the same name is "
         "replaced, at once and for everybody.",
     )
 
@@ -141,7 +144,7 @@ class BaseSourceForm(KeepingForm):
             return
         try:
             self.cleaned_data["stored"] = store_file(backend, upload.name, upload.chunks())
-        except DefinitionError as error:
+        except (DefinitionError, RequestError) as error:
             self.add_error("upload", ValidationError(str(error)))
 
 
@@ -193,13 +196,39 @@ class SourceAdmin(ExploreSource):
             found = found.filter(kind=HTTP)
         return found.exclude(kind=HTTP) if field == "source" else found, has_twins
 
+    def get_urls(self) -> Any:
+        """Add the address that puts a version back."""
+        page = self.admin_site.admin_view(self.put_back)
+        return [path("<path:object_id>/put-back/", page, name="widgets_app_source_put_back"), *super().get_urls()]
+
+    def put_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then put an earlier version of a file back."""
+        source = self.row_or_404(request, object_id)
+        if not self.has_change_permission(request, source):
+            raise PermissionDenied
+        backend = findings.backend_of(source)
+        file, number = request.GET.get("file", ""), request.GET.get("version", "")
+        if not isinstance(backend, FilesBackend) or not number.isdecimal():
+            raise Http404("There is nothing here.")
+        if request.method != "POST":
+            text = "It is served at once, for everybody. The file that is served now is kept as a version."
+            return self.ask(
+                request, source, title=f"Put version {number} of {file} back?", text=text, button="Put back"
+            )
+        try:
+            stored = putting.restore_file(backend, file, int(number))
+            messages.success(request, f"Version {number} of {file} is served again, as version {stored.version}.")
+        except (DefinitionError, RequestError) as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(change_url(source))
+
     def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
         """Say which table an uploaded file has become, and what becomes of the values of columns that are gone."""
         super().save_model(request, obj, form, change)
         if obj.kind == COLLECTION and (text := columns_left(obj, form.initial.get(COLUMNS_FIELD) or [])):
             messages.warning(request, text)
-        if table := form.cleaned_data.get("stored"):
-            messages.success(request, f"The file is the table “{table}” now.")
+        if stored := form.cleaned_data.get("stored"):
+            messages.success(request, told_of(stored.tables))
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Offer a test, and show what can be queried."""
@@ -212,6 +241,7 @@ class SourceAdmin(ExploreSource):
             context["contents"] = contents_of(obj)
             context["links"] = links_of(obj, request)
             context["users"] = shown(request, lineage.made_of(obj))
+            context["may_put_back"] = self.has_change_permission(request, obj)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -290,12 +320,19 @@ def columns_left(source: Source, before: list[str]) -> str:
 
 def _files(backend: FilesBackend) -> dict[str, Any]:
     try:
-        opened = folder.watched(backend.path).opened()
-    except OSError as error:
-        return {"problem": f"The folder can't be read: {error.strerror}."}
-    files = {folder.table_name(name): (name, size) for name, _, size in opened.listing.files}
-    tables = [{"table": table, "file": files[table][0], "size": files[table][1]} for table in sorted(opened.tables)]
-    return {"tables": tables, "faults": sorted(opened.faults.items()), "is_files": True}
+        opened = backend.opened()
+        earlier = [file for file in putting.stored_files(backend) if file.kept]
+    except (OSError, RequestError) as error:
+        return {"problem": str(error)}
+    tables = describe(opened)
+    return {"tables": tables, "faults": sorted(opened.faults.items()), "earlier": earlier, "is_files": True}
+
+
+def told_of(tables: Sequence[Table]) -> str:
+    """Say what a file has become."""
+    if len(tables) == 1:
+        return f"The file is the table “{tables[0].name}” now."
+    return f"The sheets are the tables {', '.join(f'“{table.name}”' for table in tables)} now."
 
 
 def _functions() -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from django.db import transaction
 from widgets_app.compiled import open_backend
 from widgets_app.models import Source
 from widgets_app.services.bundles import Bundle, Options, Plan, bundle_import, from_files
-from widgets_app.sources.files import FilesBackend, store_file
+from widgets_app.sources.files import FilesBackend
+from widgets_app.sources.putting import store_file
 
 DEMO = Path(__file__).resolve().parent.parent / "demo"
 DATA, DEFINITIONS = DEMO / "data", DEMO / "definitions"

@@ -30,6 +30,7 @@ def key_issue(
     expires_at: datetime | None = None,
     networks: Sequence[str] = (),
     rows: Mapping[str, Sequence[Scalar]] | None = None,
+    may_put_files: bool = False,
 ) -> tuple[ApiKey, str]:
     """Make a key; return it with its text, which can't be shown again. Raises DefinitionError.
 
@@ -45,6 +46,7 @@ def key_issue(
         user=user,
         expires_at=expires_at,
         networks=clean_networks(networks) or None,
+        may_put_files=may_put_files,
     )
     key.groups.set(groups)
     held = rows_of(rows or {})

@@ -1,4 +1,4 @@
-"""The source kind "files": SQL over a folder of CSV, TSV, JSON and Parquet files, each file a table."""
+"""The source kind "files": SQL over a folder of data files: a table for each file and sub-folder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 import logging
 import os
 import re
-import secrets
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -22,7 +22,7 @@ from duckdb.sqltypes import DuckDBPyType
 from pydantic import Field, field_validator
 
 from widgets_app.errors import DefinitionError, SourceFailed
-from widgets_app.sources import duckdb_errors, folder, placeholders
+from widgets_app.sources import duckdb_errors, engine, folder, formats, placeholders
 from widgets_app.sources.base import Call, Limits, SourceBackend, SourceOptions, Step, Table, matching
 from widgets_app.sources.frame import Frame, FrameColumn
 from widgets_app.sources.json_sql import LARGE_INTEGER, OTHER_TYPES, identifier
@@ -36,11 +36,6 @@ from widgets_app.sources.streams import StreamedQuery
 
 logger = logging.getLogger("widgets_app.sources")
 
-# The largest file that is taken in.
-MAX_FILE_BYTES = 512 * 1024 * 1024
-MAX_NAME = 100
-# Uploads wait here to be checked; a hidden folder holds no tables.
-INCOMING = ".incoming"
 # Statements for pages of one query that are kept ready, and sets of values whose columns are known.
 KEPT_PAGES = 64
 
@@ -84,7 +79,7 @@ class FilesQuery(PagedQuery, StreamedQuery):
         self._plan: CompiledPlan | None = None
         self._columns: dict[tuple[int, bytes], KnownColumns] = {}
         # Values are bound, so that the statements around this one come again and again.
-        self._around = lru_cache(KEPT_PAGES)(partial(FilesQuery, source, watched, names=names))
+        self._around = lru_cache(KEPT_PAGES)(partial(type(self), source, watched, names=names))
 
     @classmethod
     def of(cls, source: str, watched: Watched, text: str) -> Self:
@@ -94,26 +89,33 @@ class FilesQuery(PagedQuery, StreamedQuery):
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
         """Run it on the newest state of the folder, with values bound by name."""
-        with self._cursor(call) as (opened, cursor):
+        return self._run(self._folder.opened(), values, limits, call)
+
+    def _run(self, opened: Tables, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
+        with self._cursor(opened, call) as cursor:
             return self._read(opened, cursor, _bound(values), limits)
 
     def stream(
         self, values: Mapping[str, Any], limits: Limits, call: Call, *, as_json: bool
     ) -> Generator[pa.RecordBatch]:
         """Have DuckDB give the rows as Arrow; see StreamedQuery."""
-        with self._cursor(call) as (_opened, cursor):
+        yield from self._stream(self._folder.opened(), values, limits, call, as_json=as_json)
+
+    def _stream(
+        self, opened: Tables, values: Mapping[str, Any], limits: Limits, call: Call, *, as_json: bool
+    ) -> Generator[pa.RecordBatch]:
+        with self._cursor(opened, call) as cursor:
             names, kinds = self._described(cursor, _bound(values))
             give = stream_json if as_json else stream_columns
             yield from give(cursor, self._sql, names, kinds, _bound(values), limits.rows + 1)
 
     @contextmanager
-    def _cursor(self, call: Call) -> Iterator[tuple[Tables, Cursor]]:
-        """Give a cursor on the newest state of the folder; what DuckDB raises becomes SourceFailed."""
-        opened: Tables = self._folder.opened()
+    def _cursor(self, opened: Tables, call: Call) -> Iterator[Cursor]:
+        """Give a cursor on tables; what DuckDB raises becomes SourceFailed."""
         cursor = opened.connection.cursor()
         call.on_cancel.append(lambda: _interrupt(cursor))
         try:
-            yield opened, cursor
+            yield cursor
         except duckdb.Error as error:
             logger.warning('A query of the source "%s" failed: %s', self._source, error)
             if isinstance(error, duckdb.FatalException | duckdb.InternalException):
@@ -136,7 +138,8 @@ class FilesQuery(PagedQuery, StreamedQuery):
         return int(query.run({**values, **paged.values}, limits, call).rows()[0]["n"])
 
     def _paged(self, values: Mapping[str, Any], ask: PageAsk, call: Call) -> PageSql:
-        with self._cursor(call) as (opened, cursor):
+        opened = self._folder.opened()
+        with self._cursor(opened, call) as cursor:
             known = self._known(opened, cursor, values)
             level = level_of(ask, columns_of(known.names, known.kinds))
             if level.sorts and level.group is None:
@@ -255,6 +258,8 @@ class FilesQuery(PagedQuery, StreamedQuery):
         """Say what is wrong and where; `skipped` bytes stand before the text, None where places mean nothing."""
         if isinstance(error, duckdb.InterruptException):
             return "it was stopped."
+        if limit := engine.exceeded(error):
+            return limit
         found = duckdb_errors.details(error)
         if found.get("type") == "Table" and found.get("error_subtype") == "MISSING_ENTRY":
             return opened.missing(found.get("name", ""))
@@ -274,6 +279,36 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
         if isinstance(node, dict):
             yield node
         waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+
+
+class FolderQuery(FilesQuery):
+    """One SELECT over files, which may be replaced while they are read."""
+
+    _folder: folder.Folder
+
+    def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
+        """Run it until no file that it read was replaced meanwhile."""
+        opened, until = self._folder.opened(), time.monotonic() + folder.TRY_SECONDS
+        while time.monotonic() < until:
+            try:
+                frame = self._run(opened, values, limits, call)
+            except SourceFailed:
+                if not opened.moved():
+                    raise
+            else:
+                if not opened.moved():
+                    return frame
+            opened = self._folder.renewed()
+        raise SourceFailed("The files of the source change faster than they can be read. Try again in a moment.")
+
+    def stream(
+        self, values: Mapping[str, Any], limits: Limits, call: Call, *, as_json: bool
+    ) -> Generator[pa.RecordBatch]:
+        """Give the rows; what was given already can't be taken back when a file is replaced, so it breaks off then."""
+        opened = self._folder.opened()
+        yield from self._stream(opened, values, limits, call, as_json=as_json)
+        if opened.moved():
+            raise SourceFailed("A file was replaced while its rows were read. Start again.")
 
 
 def _parameter(name: str) -> str:
@@ -314,10 +349,10 @@ class FilesBackend(SourceBackend):
     """A folder of files, queried with DuckDB's SQL."""
 
     kind = "files"
-    label = "Files (CSV, TSV, JSON, Parquet)"
+    label = "Files (CSV, JSON, Parquet, Excel)"
     help = (
-        "SQL over a folder of files: sales.csv is the table sales. Placeholders such as :ticker take values. "
-        "A changed file is seen within a second or two."
+        "SQL over a folder of files: sales.csv is the table sales, the files of a sub-folder are one table. "
+        "Placeholders such as :ticker take values. A changed file is seen within a second or two."
     )
     Options = FilesOptions
 
@@ -325,13 +360,15 @@ class FilesBackend(SourceBackend):
         super().__init__(name, options)
         chosen = options.folder if isinstance(options, FilesOptions) else ""
         self.path = base_folder() / (chosen or re.sub(r"[^\w-]", "_", name))
-        self._folder = folder.watched(self.path, Path(settings.WIDGETS_HOME) / "converted")
+        converted = Path(settings.WIDGETS_HOME) / "converted"
+        self.state = folder.state_of(self.path, converted)
+        self._folder = folder.watched(self.path, converted)
         # It may be shared and have been looked at before the files came for which this source is opened.
         self._folder.look_again()
 
-    def prepare(self, text: str) -> FilesQuery:
+    def prepare(self, text: str) -> FolderQuery:
         """Check the text against the tables there are."""
-        query = FilesQuery.of(self.name, self._folder, text)
+        query = FolderQuery.of(self.name, self._folder, text)
         try:
             query.check()
         except SourceFailed as error:
@@ -350,19 +387,26 @@ class FilesBackend(SourceBackend):
         if count:
             yield Step("Tables", f"{count} file{' is a table' if count == 1 else 's are tables'}.")
         else:
-            yield Step("Tables", "No file is a table yet.", "warning", f"Add a file: {', '.join(folder.SUFFIXES)}.")
+            yield Step("Tables", "No file is a table yet.", "warning", f"Add a file: {formats.NAMED}.")
         for table, fault in sorted(opened.faults.items()):
             yield Step(f"Table {table}", fault, "warning", "Mend the file, or take it out of the folder.")
 
     def tables(self, search: str, limits: Limits, call: Call) -> Sequence[Table]:
         """Return the tables that the files are."""
-        opened = self._folder.opened()
-        files = {folder.table_name(name): f"{name}, {size:,} bytes" for name, _, size in opened.listing.files}
-        return matching((table_of(name, files.get(name, "")) for name in opened.tables), search)
+        origins = self._folder.opened().origins
+        return matching((table_of(name, f"{one.told}, {one.size:,} bytes") for name, one in origins.items()), search)
 
     def look_again(self) -> None:
         """Have the next query see the files there are now."""
         self._folder.look_again()
+
+    def opened(self) -> folder.OpenFolder:
+        """Return the tables as they are queried."""
+        return self._folder.opened()
+
+    def renewed(self) -> folder.OpenFolder:
+        """Return the tables of the files there are now, for all queries from now on."""
+        return self._folder.renewed()
 
 
 def table_of(name: str, about: str = "") -> Table:
@@ -373,72 +417,3 @@ def table_of(name: str, about: str = "") -> Table:
 def base_folder() -> Path:
     """Return the folder that holds one folder per source."""
     return Path(settings.WIDGETS_FILES)
-
-
-def check_file(path: Path) -> None:
-    """Read a file to its end as the table it would become; raises DefinitionError in one line if it can't be one."""
-    _check_suffix(path.name)
-    with folder.scratch() as connection:
-        folder.load(connection, path, "checked")
-        try:
-            connection.execute("select bit_xor(hash(checked)) from checked").fetchall()
-        except duckdb.Error as error:
-            raise DefinitionError(f"{path.name} is damaged: {duckdb_errors.summary(error)}") from error
-
-
-def store_file(backend: FilesBackend, name: str, chunks: Iterable[bytes]) -> str:
-    """Take in an uploaded file, checked before it replaces one of the same name; returns the name of its table.
-
-    Raises DefinitionError for a file that is too large, that can't be a table, or whose table comes from another file.
-    """
-    target = backend.path / _clean(name)
-    _refuse_twin(backend.path, target.name)
-    incoming = backend.path / INCOMING
-    incoming.mkdir(parents=True, exist_ok=True)
-    # Its own name, as messages about the file should tell it.
-    waiting = incoming / secrets.token_hex(8) / target.name
-    waiting.parent.mkdir()
-    try:
-        _write(waiting, chunks)
-        check_file(waiting)
-        os.replace(waiting, target)
-    finally:
-        waiting.unlink(missing_ok=True)
-        waiting.parent.rmdir()
-    backend.look_again()
-    return folder.table_name(target.name)
-
-
-def _clean(name: str) -> str:
-    base = re.split(r"[/\\]", name)[-1].strip()
-    _check_suffix(base)
-    stem, suffix = Path(base).stem, Path(base).suffix.lower()
-    return re.sub(r"[^\w-]", "_", stem)[:MAX_NAME] + suffix
-
-
-def _check_suffix(name: str) -> None:
-    if not name.lower().endswith(folder.SUFFIXES) or name.lower() in folder.SUFFIXES:
-        kinds = ", ".join(folder.SUFFIXES)
-        raise DefinitionError(f'"{name}" can\'t be a table. Use a file whose name ends in one of {kinds}.')
-
-
-def _refuse_twin(path: Path, name: str) -> None:
-    table = folder.table_name(name).lower()
-    for other in path.iterdir() if path.is_dir() else ():
-        taken = other.suffix.lower() in folder.SUFFIXES and folder.table_name(other.name).lower() == table
-        if taken and other.name != name:
-            raise DefinitionError(f'The table "{table}" comes from {other.name} already. Rename one of the files.')
-
-
-def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    size = 0
-    with path.open("xb") as file:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > MAX_FILE_BYTES:
-                raise DefinitionError(
-                    f"{path.name} is larger than {MAX_FILE_BYTES // 1024**2} MB. Send less, or Parquet."
-                )
-            file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())

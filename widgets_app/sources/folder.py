@@ -2,59 +2,59 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import hashlib
 import itertools
 import logging
 import os
-import re
-import shutil
-import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import duckdb
 
 from widgets_app.errors import DefinitionError, SourceFailed
-from widgets_app.sources import duckdb_errors, storage
+from widgets_app.sources import duckdb_errors, engine, formats, storage, tables, workbook
 from widgets_app.sources.json_sql import identifier, literal
+from widgets_app.sources.listing import DataFile, Listing, look
+from widgets_app.sources.text import Dialect
 
 logger = logging.getLogger("widgets_app.sources")
 
-# How often a folder is looked at for changed files.
+# How often a folder is looked at for changed files; less often where looking takes long, for so many times as long.
 LOOK_SECONDS = 1.0
-# What the engine of one folder may take. Work that needs more memory goes through the temporary folder.
-MEMORY_LIMIT = "1GB"
-TEMPORARY_LIMIT = "4GB"
-THREADS = min(4, os.cpu_count() or 1)
+LOOK_SHARE = 20
+# For how long a query is run again while its files are replaced, and how often a folder is opened again then.
+TRY_SECONDS = 5.0
+OPENED_AGAIN = 3
 
-SUFFIXES = (".csv", ".tsv", ".json", ".ndjson", ".parquet")
-TEXT_SUFFIXES = (".csv", ".tsv")
-
-# How much of a broken file is read to say what is wrong with it.
-EXAMINED_LINES = 100_000
-EXAMINED_BYTES = 64 * 1024
-
-_DELIMITERS = ",;\t|"
 _numbers = itertools.count(1)
+# Why workbooks can't be read, by the name of what they would be converted to: reading them takes long.
+_broken: dict[str, str] = {}
+KEPT_FAULTS = 1000
 
 
-@dataclass(frozen=True)
-class Listing:
-    """The data files of a folder: name, time of change in nanoseconds and size in bytes of each, by name."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a table was made of: files of one format, the sheet of a workbook, and how text is written."""
 
-    files: tuple[tuple[str, int, int], ...]
+    files: tuple[DataFile, ...]
+    sheet: str = ""
+    dialects: frozenset[Dialect] = frozenset()
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """A text that differs when the files do."""
-        return hashlib.blake2b(repr(self.files).encode(), digest_size=16).hexdigest()
+    @property
+    def told(self) -> str:
+        """The file, or the folder with the number of its files."""
+        folder, slash, _ = self.files[0].name.partition("/")
+        count = len(self.files)
+        return f"{folder}/ ({count:,} {'files' if count > 1 else 'file'})" if slash else self.files[0].name
+
+    @property
+    def size(self) -> int:
+        """How many bytes the files have."""
+        return sum(file.size for file in self.files)
 
 
 class OpenFolder:
@@ -70,13 +70,23 @@ class OpenFolder:
         self.state = state
         self.stale = False
         self.faults: dict[str, str] = {}
-        self.tables: list[str] = []
-        temporary = tempfile.mkdtemp(prefix="widgets-duckdb-")
-        weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
-        self.connection = _connect(temporary)
-        for table, paths in _by_table(path, listing).items():
-            self._load(table, paths)
+        self.origins: dict[str, Origin] = {}
+        self._attached = 0
+        # Files that are read by each query, and not once.
+        self._live: list[DataFile] = []
+        self._temporary = engine.temporary_for(self)
+        self.connection = engine.connect(self._temporary)
+        for folder, reason in listing.faults:
+            self._miss(formats.table_name(f"{folder}/"), path / folder, reason)
+        with storage.stopped_at_exit(self.connection):
+            for table, files in listing.tables.items():
+                self._load(table, files)
         _lock(self.connection, path)
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the tables."""
+        return [*self.origins]
 
     def missing(self, table: str) -> str:
         """Return why there is no such table, and which there are."""
@@ -89,26 +99,79 @@ class OpenFolder:
         """Return an error's text without the folder's path."""
         return text.replace(f"{self.path}{os.sep}", "")
 
-    def _load(self, table: str, paths: list[Path]) -> None:
+    def moved(self) -> bool:
+        """Say whether a file that each query reads is another one by now: what was read may be of both."""
         try:
-            path = _only(paths, table)
-            _refuse_outside(path, self.path)
-            if not self._load_converted(path, table):
-                load(self.connection, path, table)
-        except (DefinitionError, OSError) as error:
-            self.faults[table.lower()] = str(error)
-            logger.warning("The file %s can't be a table: %s", paths[0], error)
-        else:
-            self.tables.append(table)
+            return any(DataFile.of(file.name, (self.path / file.name).stat()) != file for file in self._live)
+        except OSError:
+            return True
 
-    def _load_converted(self, path: Path, table: str) -> bool:
+    def _load(self, table: str, files: list[DataFile]) -> None:
+        path = self.path / files[0].name.partition("/")[0]
+        try:
+            _refuse_twins(files, table)
+            _refuse_outside(path, self.path)
+            if tables.one_format([file.name for file in files]).is_workbook:
+                self._load_workbook(path, table, files[0])
+            elif not self._load_converted(path, table, files):
+                self._load_files(table, files)
+        except (DefinitionError, OSError) as error:
+            self._miss(table, path, self.shortened(str(error)))
+        except duckdb.Error as error:
+            self._miss(table, path, self.shortened(engine.exceeded(error) or duckdb_errors.summary(error)))
+
+    def _miss(self, table: str, path: Path, reason: str) -> None:
+        self.faults[table.lower()] = reason
+        logger.warning("%s can't be a table: %s", path, reason)
+
+    def _load_files(self, table: str, files: list[DataFile]) -> None:
+        self._claim(table)
+        dialects = tables.load(self.connection, self.path, [file.name for file in files], table)
+        if formats.format_of(files[0].name).is_parquet:
+            self._live += files
+        self.origins[table] = Origin(tuple(files), dialects=dialects)
+
+    def _load_converted(self, path: Path, table: str, files: list[DataFile]) -> bool:
         stored = storage.converted(self.state, path) if self.state else None
-        name = f"stored_{len(self.tables)}"
-        if stored is None or not storage.attach(self.connection, stored, name):
+        if stored is None or not stored.exists():
             return False
-        reading = f"select * from {name}.main.{storage.TABLE}"  # noqa: S608  names of our own
-        self.connection.execute(f"create view {identifier(table)} as {reading}")
+        self._claim(table)
+        name = self._attach(stored)
+        if not name:
+            return False
+        self._view(table, name, storage.TABLE)
+        self.origins[table] = Origin(tuple(files))
         return True
+
+    def _load_workbook(self, path: Path, table: str, file: DataFile) -> None:
+        state = self.state or self._temporary
+        # It may be removed a moment before it is attached: then it is made once more.
+        name = self._attach(converted_workbook(path, state)) or self._attach(converted_workbook(path, state))
+        if not name:
+            raise DefinitionError(f"{path.name} was read, but can't be opened. The log tells why.")
+        found = self.connection.execute("select table_name from duckdb_tables() where database_name = ?", [name])
+        sheets = [sheet for (sheet,) in found.fetchall()]
+        for sheet in sheets:
+            own = formats.sheet_table(table, sheet) if len(sheets) > 1 else table
+            self._claim(own)
+            self._view(own, name, sheet)
+            self.origins[own] = Origin((file,), sheet=sheet)
+
+    def _attach(self, stored: Path) -> str:
+        self._attached += 1
+        name = f"stored_{self._attached}"
+        return name if storage.attach(self.connection, stored, name) else ""
+
+    def _view(self, table: str, database: str, stored: str) -> None:
+        reading = f"select * from {database}.main.{identifier(stored)}"  # noqa: S608  names are quoted
+        self.connection.execute(f"create view {identifier(table)} as {reading}")
+
+    def _claim(self, table: str) -> None:
+        for other, origin in self.origins.items():
+            if other.lower() == table.lower():
+                raise DefinitionError(
+                    f'The table "{table}" comes from {origin.files[0].name} already. Rename one of the files or sheets.'
+                )
 
 
 class Folder:
@@ -119,29 +182,60 @@ class Folder:
 
     def __init__(self, path: Path, state: Path | None = None) -> None:
         self.path = path
-        self._state = state
+        self.state = state
         self._opening = threading.Lock()
         self._opened: OpenFolder | None = None
         self._listing = Listing(())
         self._looked_at = float("-inf")
+        self._wait = 0.0
+        self._asked = 0
+        self._looking = threading.Lock()
 
     def listing(self) -> Listing:
         """Return the files there are; looks again after a second. Raises SourceFailed when it can't look."""
-        now = time.monotonic()
-        if now - self._looked_at >= LOOK_SECONDS:
-            try:
-                self._listing = _look(self.path)
-            except OSError as error:
-                raise SourceFailed(f"The folder of the source can't be read: {error.strerror}.") from error
-            self._looked_at = now
+        if self._is_due():
+            with self._looking:
+                if self._is_due():
+                    self._look()
         return self._listing
 
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._looked_at >= self._wait
+
+    def _look(self) -> None:
+        now, asked = time.monotonic(), self._asked
+        try:
+            found = look(self.path)
+        except OSError as error:
+            raise SourceFailed(f"The folder of the source can't be read: {error.strerror}.") from error
+        # The same object is compared at once, however many files it has.
+        self._listing = self._listing if found == self._listing else found
+        self._wait = max(LOOK_SECONDS, LOOK_SHARE * (time.monotonic() - now))
+        self._looked_at = now
+        if asked != self._asked:
+            self._looked_at = float("-inf")  # something was changed meanwhile, and may have been missed
+
     def fingerprint(self) -> str:
-        """Return a text that differs when the files do. Raises SourceFailed when it can't look."""
-        return self.listing().fingerprint
+        """Return a text that differs when the files do, without waiting. Raises SourceFailed when it can't look.
+
+        It is never newer than what `opened` returns afterwards: rows of before must not be kept under it.
+        """
+        opened = self._opened
+        if opened is None:
+            return self.listing().fingerprint
+        takes_long = self._wait > LOOK_SECONDS and self._is_due()
+        if (takes_long or opened.listing != self.listing()) and not self._opening.locked():
+            # As long as kept results answer, nobody else opens what is new.
+            threading.Thread(target=self._open_later, name="open", daemon=True).start()
+        return opened.listing.fingerprint
+
+    def _open_later(self) -> None:
+        with suppress(SourceFailed):
+            self.opened()
 
     def look_again(self) -> None:
         """Have the next caller see what is there now."""
+        self._asked += 1
         self._looked_at = float("-inf")
 
     def opened(self) -> OpenFolder:
@@ -159,22 +253,38 @@ class Folder:
         finally:
             self._opening.release()
 
+    def renewed(self) -> OpenFolder:
+        """Return the tables as the files are now, for everybody from now on."""
+        with self._opening:
+            self.look_again()
+            return self._reopened(self.listing())
+
     def _reopened(self, listing: Listing) -> OpenFolder:
         if self._opened is None or self._opened.listing != listing or self._opened.stale:
             try:
                 # Before it is opened: others may convert its files at the same time.
-                seen = storage.there(self._state) if self._state else frozenset()
-                self._opened = OpenFolder(self.path, listing, self._state)
+                seen = storage.there(self.state) if self.state else frozenset()
+                self._opened = self._read(listing)
                 self._convert(self._opened, seen)
             except (OSError, duckdb.Error) as error:
                 logger.exception("The folder %s can't be opened", self.path)
                 raise SourceFailed("The folder of the source can't be opened; the log tells why.") from error
         return self._opened
 
+    def _read(self, listing: Listing) -> OpenFolder:
+        for _ in range(OPENED_AGAIN):
+            opened = OpenFolder(self.path, listing, self.state)
+            self.look_again()
+            # What was replaced while it was read may be half of the one and half of the other.
+            if (now := self.listing()) == listing:
+                break
+            listing = now
+        return opened
+
     def _convert(self, opened: OpenFolder, seen: frozenset[str]) -> None:
-        paths = [self.path / name for name, _, _ in opened.listing.files]
-        if self._state is not None and not storage.settled(self._state, paths, seen):
-            storage.convert_later(self._state, paths, _store, lambda: setattr(opened, "stale", True), seen=seen)
+        paths = sorted({self.path / file.name.partition("/")[0] for file in opened.listing.files})
+        if self.state is not None and not storage.settled(self.state, paths, seen):
+            storage.convert_later(self.state, paths, _store, lambda: setattr(opened, "stale", True), seen=seen)
 
     def drop(self, opened: OpenFolder) -> None:
         """Have the next caller open the folder anew instead of using `opened`."""
@@ -191,64 +301,56 @@ def watched(path: Path, state: Path | None = None) -> Folder:
 
     Large files are converted in a folder of their own below `state`.
     """
-    path = path.resolve()
-    own = state / hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest() if state else None
     with _watching:
-        return _watched.setdefault(path, Folder(path, own))
+        return _watched.setdefault(path.resolve(), Folder(path.resolve(), state_of(path, state) if state else None))
 
 
-def table_name(file_name: str) -> str:
-    """Return the table that a file becomes: its stem, with `_` for what is not a letter, digit or underscore."""
-    return re.sub(r"\W", "_", Path(file_name).stem)
-
-
-def load(connection: duckdb.DuckDBPyConnection, path: Path, table: str, *, copied: bool = False) -> None:
-    """Make a file a table: Parquet as a view unless `copied`, all else read into memory.
-
-    Raises DefinitionError saying why not.
-    """
-    if path.stat().st_size == 0:
-        raise DefinitionError(f"{path.name} is empty.")
-    kind = "view" if path.suffix.lower() == ".parquet" and not copied else "table"
-    try:
-        reading = f"select * from {_reader(path)}"  # noqa: S608  names are quoted
-        connection.execute(f"create {kind} {identifier(table)} as {reading}")
-    except duckdb.Error as error:
-        raise DefinitionError(f"{path.name}: {_reason(path, error)}") from error
+def state_of(path: Path, state: Path) -> Path:
+    """Return the folder below `state` in which files of a folder are converted."""
+    return state / hashlib.blake2b(str(path.resolve()).encode(), digest_size=8).hexdigest()
 
 
 def scratch() -> duckdb.DuckDBPyConnection:
     """Return an engine without tables that doesn't write temporary files."""
-    return _connect("")
+    return engine.connect()
 
 
-def _connect(temporary: str) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(
-        config={
-            "memory_limit": MEMORY_LIMIT,
-            "threads": THREADS,
-            "temp_directory": temporary,
-            "max_temp_directory_size": TEMPORARY_LIMIT,
-            "allow_community_extensions": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            # Otherwise a query could read the variables of this program as tables.
-            "python_enable_replacements": False,
-            "errors_as_json": True,
-        }
-    )
-    connection.execute("set global timezone = 'UTC'")
-    return connection
+def converted_workbook(path: Path, state: Path) -> Path:
+    """Return the file of DuckDB's that holds the sheets of a workbook; makes it where it isn't there yet.
+
+    Raises DefinitionError saying why it can't be read.
+    """
+    target = storage.converted(state, path)
+    assert target is not None  # noqa: S101  every workbook is converted
+    if target.exists():
+        return target
+    if fault := _broken.get(target.name):
+        raise DefinitionError(fault)
+    state.mkdir(parents=True, exist_ok=True)
+    try:
+        storage.convert_now(path, target, workbook.convert)
+    except DefinitionError as error:
+        if len(_broken) >= KEPT_FAULTS:
+            _broken.clear()
+        _broken[target.name] = str(error)
+        raise
+    except duckdb.Error as error:
+        reason = engine.exceeded(error) or "what it holds can't be stored. The log tells why."
+        logger.warning("The workbook %s can't be converted: %s", path, error)
+        raise DefinitionError(f"{path.name}: {reason}") from error
+    return target
 
 
 def _store(path: Path, target: Path) -> None:
-    """Write a file as a new file of DuckDB's, in the order of its rows."""
-    with tempfile.TemporaryDirectory(prefix="widgets-duckdb-") as temporary:
-        connection = _connect(temporary)
+    """Write a file, or the pieces in a folder, as a new file of DuckDB's, in the order of its rows."""
+    listing = look(path.parent)
+    names = [file.name for file in listing.files if file.name.partition("/")[0] == path.name]
+    with engine.temporary() as temporary:
+        connection = engine.connect(temporary)
         with storage.interruptible(connection):
             connection.execute(f"attach {literal(str(target))} as made")
             connection.execute("use made")
-            load(connection, path, storage.TABLE, copied=True)
+            tables.load(connection, path.parent, names, storage.TABLE, copied=True)
             connection.execute("checkpoint made")
 
 
@@ -258,117 +360,13 @@ def _lock(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("set lock_configuration = true")
 
 
-def _look(path: Path) -> Listing:
-    try:
-        return Listing(tuple(sorted(_stats(path))))
-    except FileNotFoundError:
-        # The folder isn't there yet, or a file went away while it was looked at.
-        return Listing(())
-
-
-def _stats(path: Path) -> Iterator[tuple[str, int, int]]:
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if not entry.name.startswith(".") and entry.name.lower().endswith(SUFFIXES) and entry.is_file():
-                found = entry.stat()
-                yield entry.name, found.st_mtime_ns, found.st_size
-
-
-def _by_table(path: Path, listing: Listing) -> Mapping[str, list[Path]]:
-    """Return the files by the table they become; names that differ only in case are one table to DuckDB."""
-    tables: dict[str, list[Path]] = {}
-    spelled: dict[str, str] = {}
-    for name, _, _ in listing.files:
-        table = table_name(name)
-        tables.setdefault(spelled.setdefault(table.lower(), table), []).append(path / name)
-    return tables
-
-
-def _only(paths: list[Path], table: str) -> Path:
-    if len(paths) > 1:
-        names = " and ".join(path.name for path in paths)
+def _refuse_twins(files: list[DataFile], table: str) -> None:
+    sources = sorted({file.name.partition("/")[0] for file in files})
+    if len(sources) > 1:
+        names = " and ".join(sources)
         raise DefinitionError(f'{names} would all be the table "{table}". Rename or remove all but one.')
-    return paths[0]
 
 
 def _refuse_outside(path: Path, folder: Path) -> None:
     if not path.resolve().is_relative_to(folder):
         raise DefinitionError(f"{path.name} is a link that leads out of the folder. Put the file itself there.")
-
-
-def _reader(path: Path) -> str:
-    """Return the SQL that reads a file. A CSV's first line names its columns; nothing is skipped or guessed away."""
-    file, suffix = literal(str(path)), path.suffix.lower()
-    if suffix in TEXT_SUFFIXES:
-        delimiter = literal(_delimiter(path))
-        return (
-            f"read_csv({file}, delim = {delimiter}, quote = '\"', escape = '\"', comment = '', "
-            "header = true, skip = 0, sample_size = -1)"
-        )
-    if suffix == ".parquet":
-        return f"read_parquet({file})"
-    return f"{'read_ndjson' if suffix == '.ndjson' else 'read_json'}({file}, sample_size = -1)"
-
-
-def _delimiter(path: Path) -> str:
-    """Return the separator of a text file: of the usual ones the one that its first line has most of."""
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    first = _start(path).decode(errors="replace").lstrip("\ufeff\r\n").partition("\n")[0]
-    if first.lstrip().startswith("<"):
-        raise DefinitionError(f"{path.name} holds a web page or XML. Save the data itself as CSV.")
-    bare = re.sub(r'"[^"]*"', "", first)
-    # Of equals the first wins.
-    return max(_DELIMITERS, key=bare.count)
-
-
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(EXAMINED_BYTES)
-
-
-def _reason(path: Path, error: duckdb.Error) -> str:
-    message = duckdb_errors.details(error)["exception_message"]
-    if path.suffix.lower() != ".parquet" and ("utf-8 encoded" in message or not _is_utf8(path)):
-        return "it is not UTF-8 text. Save it as UTF-8."
-    if path.suffix.lower() in TEXT_SUFFIXES:
-        return _uneven(path) or _shortened(path, message)
-    return _shortened(path, message)
-
-
-def _is_utf8(path: Path) -> bool:
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(_start(path))
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _uneven(path: Path) -> str:
-    """Return which line of a CSV has another number of values than the first one, nothing if none has."""
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        rows = csv.reader(itertools.islice(file, EXAMINED_LINES), delimiter=_delimiter(path))
-        try:
-            return _first_uneven(rows)
-        except csv.Error:
-            return ""
-
-
-def _first_uneven(rows: Iterable[list[str]]) -> str:
-    width = 0
-    for number, row in enumerate(rows, start=1):
-        width = width or len(row)
-        if row and len(row) != width:
-            return (
-                f"row {number} has {len(row)} values, but the first line names {width} columns. "
-                "Quote values that hold the separator, and let the first line be the names."
-            )
-    return ""
-
-
-def _shortened(path: Path, message: str) -> str:
-    """Return the message without the folder's path, and without DuckDB's advice on options nobody can set here."""
-    if message.startswith("Error when sniffing"):
-        return "it can't be read as a table of text. Look for quotes that are not closed and mixed line ends."
-    text = re.split(r"\nPossible|\n\n", message)[0].replace(f"{path.parent}{os.sep}", "")
-    return f"{text.strip().rstrip('.')}."

@@ -22,14 +22,18 @@ from pathlib import Path
 import duckdb
 
 from widgets_app.errors import DefinitionError
+from widgets_app.sources import engine
+from widgets_app.sources.formats import format_of
 from widgets_app.sources.json_sql import literal
+from widgets_app.sources.listing import DataFile, pieces
 
 logger = logging.getLogger("widgets_app.sources")
 
 # Smaller files are read as fast as they are.
 CONVERTED_BYTES = 32 * 1024 * 1024
 SUFFIX = ".duckdb"
-LOCK = "lock"
+# What locks are taken on: workbooks don't wait for large files.
+LOCK, WORKBOOKS_LOCK = "lock", "lock-workbooks"
 # What a converted file holds.
 TABLE = "converted"
 
@@ -44,12 +48,25 @@ Store = Callable[[Path, Path], None]
 
 
 def converted(state: Path, path: Path) -> Path | None:
-    """Return where the converted form of a file is or will be, None for a file that is read as it is."""
-    found = path.stat()
-    if found.st_size < CONVERTED_BYTES:
+    """Return where the converted form of a file is or will be, None for what is read as it is.
+
+    A folder stands for its files, the pieces of one table.
+    """
+    try:
+        files = [DataFile.of(path.name, path.stat())] if path.is_file() else pieces(path.parent, path.name)
+    except (OSError, DefinitionError):
+        return None  # it went away, or can't be a table
+    if not files or not _pays(path, files):
         return None
-    told = repr((path.name, found.st_mtime_ns, found.st_size))
+    told = repr([(file.name, file.changed_ns, file.size) for file in files])
     return state / f"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}{SUFFIX}"
+
+
+def _pays(path: Path, files: list[DataFile]) -> bool:
+    found = format_of(files[0].name)
+    # One more piece of Parquet would have all of them converted again.
+    grows = found.is_parquet and path.is_dir()
+    return found.is_workbook or (sum(file.size for file in files) >= CONVERTED_BYTES and not grows)
 
 
 def attach(connection: duckdb.DuckDBPyConnection, stored: Path, name: str) -> bool:
@@ -65,7 +82,11 @@ def attach(connection: duckdb.DuckDBPyConnection, stored: Path, name: str) -> bo
 
 def there(state: Path) -> frozenset[str]:
     """Return the names of the converted files that are there."""
-    return frozenset(path.name for path in state.iterdir() if path.name != LOCK) if state.is_dir() else frozenset()
+    return frozenset(path.name for path in state.iterdir() if not _is_lock(path)) if state.is_dir() else frozenset()
+
+
+def _is_lock(path: Path) -> bool:
+    return path.name.startswith(LOCK)
 
 
 def settled(state: Path, paths: Iterable[Path], seen: frozenset[str]) -> bool:
@@ -90,10 +111,12 @@ def convert_later(
 def _convert_all(state: Path, paths: list[Path], store: Store, done: Callable[[], None], seen: frozenset[str]) -> None:
     try:
         state.mkdir(parents=True, exist_ok=True)
-        with _alone(state):
+        with alone(state):
             targets = [(path, target) for path in paths if (target := converted(state, path))]
             for path, target in targets:
-                if not target.exists() and not _ending.is_set():
+                # A workbook is converted by whoever reads it first.
+                waits = not target.exists() and not (path.is_file() and format_of(path.name).is_workbook)
+                if waits and not _ending.is_set():
                     _convert(path, target, store)
             _tidy(state, {target for _, target in targets})
         if any(target.exists() and target.name not in seen for _, target in targets):
@@ -103,15 +126,24 @@ def _convert_all(state: Path, paths: list[Path], store: Store, done: Callable[[]
 
 
 @contextmanager
-def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Have the connection interrupted, and closed, when the process ends."""
+def stopped_at_exit(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have the connection interrupted when the process ends."""
     thread = threading.current_thread()
     _converting[thread] = connection
     try:
         yield
     finally:
-        connection.close()
         del _converting[thread]
+
+
+@contextmanager
+def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have the connection interrupted when the process ends, and closed."""
+    with stopped_at_exit(connection):
+        try:
+            yield
+        finally:
+            connection.close()
 
 
 def _stop() -> None:
@@ -129,11 +161,19 @@ atexit.register(_stop)
 
 
 @contextmanager
-def _alone(state: Path) -> Iterator[None]:
+def alone(state: Path, name: str = LOCK) -> Iterator[None]:
     """Wait until no other process converts files of the same folder."""
-    with (state / LOCK).open("w") as lock:
+    with (state / name).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def convert_now(path: Path, target: Path, store: Store) -> None:
+    """Convert a workbook, unless another process has done so meanwhile. Raises what `store` raises."""
+    with alone(target.parent, WORKBOOKS_LOCK), engine.temporary() as temporary:
+        if not target.exists():
+            store(path, temporary / target.name)
+            os.replace(temporary / target.name, target)
 
 
 def _convert(path: Path, target: Path, store: Store) -> None:
@@ -154,5 +194,5 @@ def _convert(path: Path, target: Path, store: Store) -> None:
 def _tidy(state: Path, kept: set[Path]) -> None:
     """Remove what is not wanted any more; whoever still has it open reads on."""
     for path in state.iterdir():
-        if path.name != LOCK and path not in kept:
+        if not _is_lock(path) and path not in kept:
             path.unlink(missing_ok=True)

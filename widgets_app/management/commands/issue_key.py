@@ -49,6 +49,7 @@ class Command(OneLineCommand):
             help="value for the placeholder :key_NAME of queries, which rows it may see: desk=EMEA, desk=EMEA,APAC, or "
             "'desk=*' for all; may be given several times",
         )
+        parser.add_argument("--may-put-files", action="store_true", help="it may replace data files by PUT /-/files/")
 
     def handle(
         self,
@@ -59,6 +60,7 @@ class Command(OneLineCommand):
         expires: str | None,
         network: Sequence[str],
         row: Sequence[str],
+        may_put_files: bool,
         **options: Any,
     ) -> None:
         """Issue the key, or nothing when anything of it is wrong."""
@@ -69,6 +71,7 @@ class Command(OneLineCommand):
             expires_at=expiry(expires, now=timezone.localtime()) if expires is not None else None,
             networks=network,
             rows=_rows(row),
+            may_put_files=may_put_files,
         )
         self.stderr.write(_described(key, group), str)
         self.stderr.write(f"Send it in the header {HEADER}. It is shown only this once:", str)
@@ -127,5 +130,6 @@ def _described(key: ApiKey, groups: Sequence[str]) -> str:
         f"groups {', '.join(groups)}" if groups else "",
         f"from {', '.join(key.networks)} only" if key.networks else "",
         *(f"{row.name} {', '.join(map(str, row.values))}" for row in key.row_values.all()),
+        "may put files" if key.may_put_files else "",
     ]
     return "; ".join(filter(None, parts)) + "."
