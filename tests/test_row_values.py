@@ -25,6 +25,7 @@ from widgets_app.sealing import seal
 from widgets_app.services.findings import prepare, query_findings, widget_findings
 from widgets_app.services.keys import key_for_a_moment, key_issue
 from widgets_app.services.publishing import definition_publish
+from widgets_app.sources.frame import Frame
 
 pytestmark = pytest.mark.django_db
 
@@ -346,7 +347,12 @@ def test_equal_values_share_a_result_and_others_never_do(
     define_widget(query="prices")
     runs: list[Any] = []
     fresh = serving.Read.fresh
-    monkeypatch.setattr(serving.Read, "fresh", lambda read: runs.append(read.values) or fresh(read))
+
+    def counted(read: serving.Read) -> Frame:
+        runs.append(read.values)
+        return fresh(read)
+
+    monkeypatch.setattr(serving.Read, "fresh", counted)
     callers = [
         ({"desk": ["AAA", "BBB"]}, {"AAA", "BBB"}, 1),
         ({"desk": ["BBB", "AAA"], "other": ["x"]}, {"AAA", "BBB"}, 1),
