@@ -21,7 +21,6 @@ from tests.sources.wire import head, plain, says, until_closed, wired
 from widgets_app.errors import (
     BadRequest,
     Busy,
-    DefinitionError,
     RequestError,
     SourceFailed,
     SourceTimeout,
@@ -111,11 +110,10 @@ def refused(port: int, slots: Slots, kind: type[RequestError] = SourceFailed, **
     return raised.value
 
 
-def test_it_is_a_kind_of_source_that_queries_cannot_read_from():
+def test_it_is_a_kind_of_source_for_queries_and_for_what_is_passed_on():
     assert backend_class("http") is HttpBackend
     assert issubclass(HttpBackend, UpstreamBackend)
-    with pytest.raises(DefinitionError, match="Choose it as the upstream of a widget instead"):
-        backend_at(1).prepare("select 1")
+    assert backend_at(1).prepare("GET /prices/:ticker").placeholders == ("ticker",)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,15 @@
-"""The source kind "http": a backend of one's own, which answers the requests of its widgets itself."""
+"""The source kind "http": a JSON API that queries read, or a backend that answers its widgets' requests itself."""
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from http.client import responses
 from typing import ClassVar
 from urllib.parse import quote
 
-import orjson
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from widgets_app.errors import (
@@ -21,7 +19,6 @@ from widgets_app.errors import (
     SourceFailed,
     SourceTimeout,
     UpstreamRefused,
-    one_line,
 )
 from widgets_app.sources import address as addresses
 from widgets_app.sources import http_check, references
@@ -30,11 +27,13 @@ from widgets_app.sources.base import (
     Call,
     Forward,
     Limits,
-    PreparedQuery,
     SourceOptions,
     Step,
     UpstreamBackend,
 )
+from widgets_app.sources.http_query import Api, HttpQuery
+from widgets_app.sources.http_reason import beginning, retry_after, said, without_secrets
+from widgets_app.sources.http_text import read
 from widgets_app.sources.limits import Deadline, Slots, run_streamed
 from widgets_app.sources.outbound import (
     MAX_REDIRECTS,
@@ -67,15 +66,9 @@ CALLERS_FAULT = frozenset({400, 404, 405, 409, 413, 415, 422, 429})
 REFUSED_HEADERS = frozenset({401, 403})
 # How long a stream of events may last.
 STREAM_SECONDS = 600.0
-# How much of a failed answer is read for its text, and how far into it is looked.
-ERROR_BYTES = 64 * 1024
-ERROR_DEPTH = 4
-# Parts of a header's value that are shorter would be found in any text.
-SECRET_LENGTH = 6
 
 OTHER_LENGTH = "The body of the request has another length than it says. Send it again."
 EVENTS = "text/event-stream"
-REASONS = ("detail", "error", "message")
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _MB = 1024 * 1024
 _SAFE_IN_PATH = "!$&'()*+,;=:@"
@@ -91,13 +84,13 @@ class HttpOptions(SourceOptions):
     url: str = Field(
         default="",
         title="Address",
-        description="Address of the backend, as it is entered in Workspace: https://widgets.example.com or "
-        "http://localhost:7780/api. The endpoints of its widgets are below it.",
+        description="Address of the API or backend: https://api.example.com/v2 or http://localhost:7780. The paths of "
+        "queries, and the endpoints of widgets that are passed on, are below it.",
     )
     headers: dict[str, SecretStr] = Field(
         default_factory=dict,
         title="Headers",
-        description="Sent with every request, such as X-API-KEY with the key of the backend. They are kept encrypted. "
+        description="Sent with every request, such as X-API-KEY or Authorization. They are kept encrypted. "
         "Keys of the callers are never sent on. " + references.HELP,
     )
     private_hosts: list[str] = Field(
@@ -147,13 +140,14 @@ class HttpOptions(SourceOptions):
 
 @register
 class HttpBackend(UpstreamBackend):
-    """A backend of one's own behind this one."""
+    """An API, or a backend behind this one."""
 
     kind = "http"
-    label = "HTTP backend"
+    label = "HTTP (JSON API or backend)"
     help = (
-        "A backend that serves widgets already, such as one made with FastAPI. Requests for the widgets that name it "
-        "as their upstream are sent on to it, with the headers of the source."
+        "A JSON API, whose answers become rows: the text of a query is a request, such as GET /v1/prices/:ticker. "
+        "Or a backend that serves widgets already, such as one made with FastAPI: requests for the widgets that name "
+        "it as their upstream are sent on to it. Both with the headers of the source."
     )
     Options = HttpOptions
     no_tables = (
@@ -165,16 +159,19 @@ class HttpBackend(UpstreamBackend):
         if not isinstance(options, HttpOptions):
             raise DefinitionError(f'The source "{name}" has no address. Enter the address of the backend.')
         self._base = addresses.parse(options.url)
-        self._headers = options.headers
+        self._header_names = frozenset(name.lower() for name in options.headers)
+        self._secret = partial(_revealed, options.headers)
         self._most = options.max_mb * _MB
         self._redirects = options.redirects
         self._outbound = Outbound(options.private_hosts)
+        self._api = Api(name, self._base, self._secret, self._most, self._redirects, self._outbound)
 
-    def prepare(self, text: str) -> PreparedQuery:
-        """Queries can't read from it."""
-        raise DefinitionError(
-            f'The source "{self.name}" answers whole widgets. Choose it as the upstream of a widget instead.'
-        )
+    def prepare(self, text: str) -> HttpQuery:
+        """Read the request of a query; its headers may not be those of the source."""
+        definition = read(text)
+        if name := next((name for name in definition.headers if name.lower() in self._header_names), None):
+            raise DefinitionError(f"The source sets the header {name}. Leave it out of the query.")
+        return HttpQuery(self._api, definition)
 
     def send(self, forward: Forward, *, limits: Limits, slots: Slots, call: Call, what: str) -> Answer:
         """Send a request on; see UpstreamBackend."""
@@ -217,15 +214,6 @@ class HttpBackend(UpstreamBackend):
             headers["Transfer-Encoding"] = "chunked"
         return Outgoing(forward.method, address, headers, self._secret(), _exactly(forward.body, forward.length))
 
-    def _secret(self) -> dict[str, str]:
-        """Return the headers of the source as they are now."""
-        found = {name: references.revealed(secret) for name, secret in self._headers.items()}
-        try:
-            check_headers(found)
-        except DefinitionError as error:
-            raise SourceFailed(str(error)) from None
-        return found
-
     def _target(self, forward: Forward) -> str:
         segments = forward.path.split("/")
         if {".", ".."} & set(segments):
@@ -252,28 +240,37 @@ class HttpBackend(UpstreamBackend):
         return bounded(reply.pieces(), reply.address.host, self._most, advice)
 
     def _refusal(self, reply: Reply) -> RequestError:
-        status, retry_after = reply.status, _retry_after(reply)
-        said = "" if status in REFUSED_HEADERS else self._without_secrets(_said(_beginning(reply), reply))
+        status, wait = reply.status, retry_after(reply)
+        reason = self._reason(reply)
         phrase = f"{status} ({responses.get(status, 'no usual status')})"
         if status in CALLERS_FAULT:
             silent = f'The upstream "{self.name}" answered {phrase}. Check the values of the request.'
-            return UpstreamRefused(said or silent, status=status, retry_after=retry_after)
+            return UpstreamRefused(reason or silent, status=status, retry_after=wait)
         if status in REFUSED_HEADERS:
             message = f'The upstream "{self.name}" refused the headers of the source with {phrase}. Correct them there.'
-        elif said:
-            message = f'The upstream "{self.name}" answered {status}: {said}'
+        elif reason:
+            message = f'The upstream "{self.name}" answered {status}: {reason}'
         else:
             message = f'The upstream "{self.name}" answered {phrase}. Look into its log.'
         logger.warning('The upstream "%s" answered %s', self.name, phrase)
         kind = SourceTimeout if status == 504 else SourceFailed
-        return kind(message, retry_after=retry_after)
+        return kind(message, retry_after=wait)
 
-    def _without_secrets(self, text: str) -> str:
-        """Return the text without the values of the headers, which some upstreams repeat."""
-        words = {word for value in self._secret().values() for word in (value, *value.split())}
-        for word in sorted(words, key=len, reverse=True):
-            text = text.replace(word, "…") if len(word) >= SECRET_LENGTH else text
-        return text
+    def _reason(self, reply: Reply) -> str:
+        if reply.status in REFUSED_HEADERS or reply.header("content-encoding") not in ("", "identity"):
+            return ""
+        text = said(beginning(reply.pieces()), reply.header("content-type"))
+        return without_secrets(text, self._secret().values())
+
+
+def _revealed(headers: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Return the headers of a source as they are now."""
+    found = {name: references.revealed(secret) for name, secret in headers.items()}
+    try:
+        check_headers(found)
+    except DefinitionError as error:
+        raise SourceFailed(str(error)) from None
+    return found
 
 
 def _exactly(body: Iterable[bytes] | None, length: int | None) -> Iterable[bytes] | None:
@@ -289,44 +286,3 @@ def _counted(body: Iterable[bytes], length: int) -> Generator[bytes]:
         yield piece
     if size < length:
         raise BadRequest(OTHER_LENGTH)
-
-
-def _beginning(reply: Reply) -> bytes:
-    """Return the start of a body, or what there is of it."""
-    content = b""
-    with suppress(SourceFailed, SourceTimeout), closing(reply.pieces()) as pieces:
-        for piece in pieces:
-            content += piece
-            if len(content) >= ERROR_BYTES:
-                break
-    return content[:ERROR_BYTES]
-
-
-def _said(content: bytes, reply: Reply) -> str:
-    """Return what an upstream gives as the reason, in one line; empty without any that people can read."""
-    kind = reply.header("content-type").partition(";")[0].strip().lower()
-    if reply.header("content-encoding") not in ("", "identity"):
-        return ""
-    if kind == "application/json" or kind.endswith("+json"):
-        with suppress(orjson.JSONDecodeError):
-            return one_line(_reason(orjson.loads(content), ERROR_DEPTH))
-    if kind == "text/plain":
-        return one_line(content.decode("utf-8", "replace").strip().partition("\n")[0])
-    return ""
-
-
-def _reason(value: object, depth: int) -> str:
-    if isinstance(value, str) or not depth:
-        return value if isinstance(value, str) else ""
-    if isinstance(value, list):
-        return "; ".join(filter(None, (_reason(one, depth - 1) for one in value)))
-    if not isinstance(value, dict):
-        return ""
-    if isinstance(place := value.get("loc"), list) and isinstance(fault := value.get("msg"), str):
-        return f"{'.'.join(map(str, place))}: {fault}"
-    return next(filter(None, (_reason(value.get(name), depth - 1) for name in REASONS)), "")
-
-
-def _retry_after(reply: Reply) -> int | None:
-    text = reply.header("retry-after").strip()
-    return int(text) if re.fullmatch("[0-9]{1,6}", text) else None

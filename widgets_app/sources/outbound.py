@@ -58,7 +58,7 @@ OURS = frozenset(
     }
 )
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]")
+UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\u0100-\U0010ffff]")
 
 BAD_TYPE = "The request can't be sent on: its type has characters that no header may have. Send another type."
 TOO_MUCH = "That is too large to be read. Have it send less."
@@ -177,6 +177,10 @@ class PrivateHost(Unreachable):
     code = "private"
 
 
+class Redirected(SourceFailed):
+    """A redirect that is not followed."""
+
+
 class Outbound:
     """Connections to other servers, kept for a while. Thread-safe; they close when nobody holds this any more.
 
@@ -210,7 +214,7 @@ class Outbound:
                 return reply
             reply.close()
             outgoing = _redirected(outgoing, reply)
-        raise SourceFailed(f'"{first}" redirects more than {redirects} times. Use the address that it leads to.')
+        raise Redirected(f'"{first}" redirects more than {redirects} times. Use the address that it leads to.')
 
     def exchange(self, outgoing: Outgoing, line: Line) -> Reply:
         """Send a request once, as `send` does, but return a redirect as it comes."""
@@ -272,7 +276,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise DefinitionError(f"The header {name} is set for each request. Leave it out.")
         if name.lower() in seen:
             raise DefinitionError(f"The header {name} is there twice. Leave one.")
-        if _UNSENDABLE.search(value):
+        if UNSENDABLE.search(value):
             raise DefinitionError(f"The value of the header {name} has line breaks or other unusual characters.")
         seen.add(name.lower())
 
@@ -311,11 +315,11 @@ def _redirected(outgoing: Outgoing, reply: Reply) -> Outgoing:
     host = outgoing.address.host
     if outgoing.method not in FOLLOWING or outgoing.body is not None:
         message = f'"{host}" redirects a {outgoing.method}, which is not followed. Use the address that it leads to.'
-        raise SourceFailed(message)
+        raise Redirected(message)
     try:
         target = outgoing.address.joined(reply.header("location"))
     except DefinitionError as error:
-        raise SourceFailed(f'"{host}" redirects to an address that can\'t be used. {error}') from None
+        raise Redirected(f'"{host}" redirects to an address that can\'t be used. {error}') from None
     secret = outgoing.secret if target.origin == outgoing.address.origin else {}
     return replace(outgoing, address=target, secret=secret)
 
