@@ -115,14 +115,14 @@ def rows_of(found: Any, query: Definition, api: str) -> list[Row]:
         return []
     if query.layout == "columns":
         return _across(part, query, api)
-    items = _items(part, query, api)
+    items = _items(part, found, query, api)
     if query.columns and not all(query.columns):
         return [_all_and(item, query.columns) for item in items]
     takers = [(column.name, _taker(column)) for column in query.columns if column]
     return [{name: take(item) for name, take in takers} for item in items] if takers else items
 
 
-def _items(part: Any, query: Definition, api: str) -> list[Any]:
+def _items(part: Any, found: Any, query: Definition, api: str) -> list[Any]:
     """Return the rows as objects; as lists where columns name the places in them."""
     if query.key:
         if not isinstance(part, dict):
@@ -133,29 +133,27 @@ def _items(part: Any, query: Definition, api: str) -> list[Any]:
         return items
     if not any(isinstance(item, list) for item in items):
         return [_object(item) for item in items]
-    return _named(items, query, api)
+    return _named(items, found, query, api)
 
 
 def _object(item: Any) -> Row:
     return item if isinstance(item, dict) else {VALUE: item}
 
 
-def _named(items: Sequence[Any], query: Definition, api: str) -> list[Row]:
+def _named(items: list[Any], found: Any, query: Definition, api: str) -> list[Row]:
     """Return rows that are lists as objects."""
-    names, rows = _names_of_lists(items, query)
+    names, rows = _names(items, found, query)
     if not names:
         raise SourceFailed(f"{api} sent rows that are lists. Name their columns in the query with columns or names.")
     return [dict(zip(names, item, strict=False)) if isinstance(item, list) else _object(item) for item in rows]
 
 
-def _names_of_lists(items: Sequence[Any], query: Definition) -> tuple[list[str], Sequence[Any]]:
-    if query.names == "first row":
-        return [str(name) for name in _list(items[0])], items[1:]
-    return [name_of(column.path) for column in query.columns if column], items
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _names(items: list[Any], found: Any, query: Definition) -> tuple[list[str], list[Any]]:
+    """Return the names of the columns of lists, and the rows that come after them."""
+    if query.names is None:
+        return [name_of(column.path) for column in query.columns if column], items
+    first, rows = (items[0], items[1:]) if query.names == "first row" else (picked(found, query.names), items)
+    return [str(name) for name in first] if isinstance(first, list) else [], rows
 
 
 def _across(part: Any, query: Definition, api: str) -> list[Row]:

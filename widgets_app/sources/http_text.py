@@ -196,9 +196,13 @@ def _pairs(spot: Spot, query: str) -> Iterator[tuple[str, Template]]:
 
 def template(text: str) -> Template:
     """Find the placeholders of a text. A colon right behind a letter or a digit is no placeholder."""
-    found = tuple(Placeholder(m[1], m.start(), m.end()) for m in _PLACE.finditer(text))
+    found = tuple(_places(text))
     placeholders.check_names(dict.fromkeys(place.name for place in found))
     return Template(text, found)
+
+
+def _places(text: str) -> Iterator[Placeholder]:
+    return (Placeholder(found[1], found.start(), found.end()) for found in _PLACE.finditer(text))
 
 
 def _encoded(text: str) -> Template:
@@ -357,9 +361,9 @@ def _outside_quotes(text: str) -> Template:
     quoted = [found.span() for found in re.finditer(_QUOTED, text)]
     places = [
         place
-        for place in template(text).places
+        for place in _places(text)
         # The colon behind a name belongs to JSON: {"a":true}.
-        if not any(start < place.start < end or not text[end : place.start].strip() for start, end in quoted)
+        if not any(start < place.start and not text[end : place.start].strip() for start, end in quoted)
     ]
     return Template(text, tuple(places))
 

@@ -22,6 +22,8 @@ from widgets_app.sources.frame import ColumnType, Frame, FrameColumn
 
 # Beyond this a JavaScript reader rounds: larger integers are sent as text.
 MAX_SAFE_INTEGER = 2**53 - 1
+# How many rows are put together at a time.
+ROWS_AT_ONCE = 1000
 
 _OPTIONS = orjson.OPT_STRICT_INTEGER | orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 
@@ -92,7 +94,9 @@ def frame_from_rows(rows: Iterable[Mapping[Any, Any]], limits: Limits) -> Frame:
     names = dict.fromkeys(name for row in kept for name in row)
     columns = tuple(FrameColumn(name, kind_of_values({type(row.get(name)) for row in kept})) for name in names)
     encoded = (row_as_json({name: row.get(name) for name in names}) for row in kept)
-    return frame_from_json((Batch.of([row]) for row in encoded), columns, limits)
+    # Many in one batch: each piece that orjson writes holds some KB for as long as it lives.
+    batches = iter(lambda: list(islice(encoded, ROWS_AT_ONCE)), [])
+    return frame_from_json(map(Batch.of, batches), columns, limits)
 
 
 def frame_from_batches(
@@ -156,7 +160,7 @@ def value_as_json(column: str, value: Any) -> bytes:
     """Return the JSON of one value of a column. Raises as `frame_from_rows`."""
     try:
         return orjson.dumps(_narrow(value), default=lambda one: _narrow(_plain(one)), option=_OPTIONS)
-    except orjson.JSONEncodeError as error:
+    except (orjson.JSONEncodeError, RecursionError) as error:
         raise SourceFailed(
             f'The column "{column}" has a value of type {type(value).__name__} that can\'t be sent as JSON '
             f"({error.__cause__ or error}). Return text, numbers, booleans, dates, lists or dicts."
