@@ -71,7 +71,9 @@ def test_a_redirect_is_read_beside_where_it_came_from(location: str, url: str):
     assert parse("http://a.example:81/x/y?z").joined(location).url == url
 
 
-@pytest.mark.parametrize("location", ["ftp://b.example/", "http://[::1", "http://u:p@b.example/", "javascript:1"])
+@pytest.mark.parametrize(
+    "location", ["ftp://b.example/", "http://[::1", "http://u:p@b.example/", "javascript:1", "/b\r\nX: 1"]
+)
 def test_a_redirect_to_something_else_is_refused(location: str):
     with pytest.raises(DefinitionError):
         parse("http://a.example/").joined(location)

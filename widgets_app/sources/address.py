@@ -58,7 +58,8 @@ class Address:
     def joined(self, location: str) -> Address:
         """Return where a redirect leads to; raises DefinitionError as `parse` does."""
         try:
-            return parse(urljoin(self.url, location))
+            # Python takes line breaks out of what it joins.
+            return parse(location if _CONTROL.search(location) else urljoin(self.url, location))
         except ValueError as error:
             raise DefinitionError(str(error)) from None
 
