@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.test import Client
 
 from tests.conftest import Define
 from tests.sources import databases
+from tests.sources.api import Asked, Given, served
 from widgets_app import functions
 from widgets_app.models import CollectionRow, Source
 from widgets_app.sealing import seal
@@ -97,6 +99,19 @@ def _collection(_: Path, __: pytest.MonkeyPatch) -> Iterator[str]:
     yield TEXT.replace("select id", "select id::integer as id").replace("trades", "rows")
 
 
+def _http(_: Path, __: pytest.MonkeyPatch) -> Iterator[str]:
+    def answer(asked: Asked) -> Any:
+        least = float(asked.values.get("least", 0))
+        rows = [row for row in ROWS if int(str(row["id"])) >= least]
+        return Given(json.dumps({"items": rows}, default=str).encode())
+
+    with served() as api:
+        api.answer = answer
+        options = {"url": f"http://127.0.0.1:{api.port}", "private_hosts": ["127.0.0.1"]}
+        Source.objects.create(name="trades", kind="http", options=options)
+        yield "GET /trades?least=:least\nrows: items"
+
+
 PLACES: dict[str, Place] = {
     "csv": _files(_csv),
     "parquet": _files(_parquet),
@@ -105,6 +120,7 @@ PLACES: dict[str, Place] = {
     "mariadb": _database("mariadb"),
     "python": _python,
     "collection": _collection,
+    "http": _http,
 }
 
 

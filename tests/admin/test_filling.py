@@ -154,3 +154,13 @@ def test_row_values_are_no_parameters(define_query: Define, define_widget: Defin
     assert list(widget.parameters.values_list("param_name", flat=True)) == ["since"]
     press(page, "columns")
     assert widget.columns.count() == 4
+
+
+def test_columns_and_parameters_of_an_api_are_filled_in(
+    define_query: Define, define_widget: Define, boss: Client, upstream: Source
+) -> None:
+    text = "GET /prices?ticker=:ticker&since=:since\ncolumns: method, path, body.x as price (number)"
+    define_query("api", text, source="desk")
+    widget = define_widget("api", query="api")
+    assert "the columns method, path, price" in messages(press(fill(boss, widget), "columns"))[0]
+    assert "the parameters ticker, since" in messages(press(fill(boss, widget), "parameters"))[0]

@@ -184,12 +184,6 @@ def test_a_query_is_made_and_mended_in_the_window_beside_a_widget(
     assert catalog.current().queries["prices"].text == "select 2 as a"
 
 
-def test_a_query_reads_from_no_backend(add: Open, upstream: Source) -> None:
-    form = add("query").fill(name="prices", text="select 1", source=str(upstream.pk))
-    assert "Select a valid choice" in form.errors()
-    assert "choose one as the upstream of a widget" in form.errors()
-
-
 def test_a_change_that_takes_columns_away_is_warned_of(
     boss: Client, change: Open, define_query: Define, define_widget: Define
 ) -> None:
@@ -212,3 +206,16 @@ def test_another_path_is_warned_of_with_the_dropdowns_that_use_it(
     told = messages(change(query).send("_draft", options_path="options/other"))
     assert "Dropdowns that use it: 1. They follow when their widgets are published again." in told
     assert "Dropdowns that go on asking for options/prices: prices.b. Choose the query there instead." in told
+
+
+def test_a_request_is_checked_and_run_as_a_draft(add: Open, boss: Client, upstream: Source) -> None:
+    form = add("query")
+    assert "Line 2, column 7: That is no path." in form.errors(
+        name="api", source=str(upstream.pk), text="GET /prices/:ticker\nrows: a..b"
+    )
+    assert "a request such as GET /v1/prices/:ticker" in Page(boss, url("query", "add")).text
+    response = form.send(name="api", source=str(upstream.pk), text="GET /prices/:ticker\ncolumns: path")
+    assert "Placeholders: :ticker. Columns: known when it has run." in " ".join(messages(response))
+    query = Query.objects.get()
+    form = Page(boss, url("query", "run", query.pk)).form("run_form")
+    assert "<td>/prices/AAA</td>" in form.send("_run", value_0="AAA").content.decode()

@@ -172,7 +172,7 @@ def test_the_list_counts_what_uses_a_source(
     define_widget("two", upstream="desk")
     text = Page(boss, url("source")).text
     assert "market Files (CSV, JSON, Parquet, Excel) - 1 query" in text
-    assert "desk HTTP backend - 2 widgets" in text
+    assert "desk HTTP API or backend - 2 widgets" in text
 
 
 DOTS = "••••••"
@@ -316,7 +316,10 @@ def test_who_may_only_look_sees_no_header(upstream: Source, staff: Callable[...,
 def test_the_page_of_a_backend_names_what_it_answers_for(
     boss: Client, upstream: Source, define_widget: Define, define_agent: Define
 ) -> None:
-    assert "Nothing yet. Choose it as the upstream" in Page(boss, url("source", "change", upstream.pk)).text
+    assert (
+        "Nothing yet. Write a query for it, choose it as the upstream"
+        in Page(boss, url("source", "change", upstream.pk)).text
+    )
     define_widget(upstream="desk")
     define_agent(upstream="desk")
     assert "Widgets prices answers all of it Agents analyst" in Page(boss, url("source", "change", upstream.pk)).text
@@ -342,7 +345,7 @@ def test_each_field_is_offered_the_sources_that_suit_it(boss: Client, upstream: 
         asked = {"app_label": "widgets_app", "model_name": model, "field_name": field, "term": ""}
         answer = boss.get(reverse("admin:autocomplete"), asked).json()
         offered[model] = [each["text"] for each in answer["results"]]
-    assert offered == {"query": ["market"], "widget": ["desk"], "agent": ["desk"]}
+    assert offered == {"query": ["desk", "market"], "widget": ["desk"], "agent": ["desk"]}
 
 
 PASSWORD_FIELD = "options__database__password"

@@ -19,15 +19,17 @@ from widgets_app.admin.site import site
 from widgets_app.admin.theme import display
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract
-from widgets_app.models import Query, Source, Widget
+from widgets_app.models import Query, Widget
 from widgets_app.services import findings, lineage, states
-from widgets_app.services.sources import UPSTREAM_KIND
 
 KEY_VALUES = (
     "To show each caller its own rows, write desk in :key_desk: it takes the row values “desk” that the caller's key, "
     "its user or its groups hold, never what a request says."
 )
-NO_BACKENDS = "HTTP backends are not offered: choose one as the upstream of a widget."
+TEXT_FOR_HTTP = (
+    "For an HTTP API: a request such as GET /v1/prices/:ticker?from=:start, and below it where the rows are in its "
+    "answer, as in rows: data.items."
+)
 
 
 class QueryForm(KeepingForm):
@@ -36,7 +38,7 @@ class QueryForm(KeepingForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if field := self.fields.get("text"):
-            field.help_text = f"{field.help_text} {KEY_VALUES}"
+            field.help_text = f"{field.help_text} {TEXT_FOR_HTTP} {KEY_VALUES}"
 
     def clean(self) -> dict[str, Any]:
         """Check the text against the source, and what others know the query by."""
@@ -89,13 +91,6 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
         """Count what uses each query."""
         uses = Count("feeds", distinct=True), Count("option_parameters", distinct=True)
         return super().get_queryset(request).annotate(uses=uses[0], dropdowns=uses[1])
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Leave out what answers whole widgets."""
-        if db_field.name == "source":
-            kwargs["queryset"] = Source.objects.exclude(kind=UPSTREAM_KIND)
-            kwargs["help_text"] = f"{db_field.help_text} {NO_BACKENDS}"
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Query | None) -> Any:
         """Offer fixed choices where there is no source."""

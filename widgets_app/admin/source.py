@@ -164,7 +164,6 @@ class SourceAdmin(ExploreSource):
     conditional_fields: ClassVar[Mapping[str, str]] = {
         **{name: shown for group in KINDS for name, shown in group.conditions("kind", FILES).items()},
         "upload": f"(kind || '{FILES}') == '{FILES}'",
-        "rows": f"kind != '{HTTP}'",
     }
     fieldsets = (
         (None, {"fields": ["name", "kind", *OPTION_FIELDS, "upload", "description"]}),
@@ -191,10 +190,9 @@ class SourceAdmin(ExploreSource):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Offer each field the sources that suit it."""
         found, has_twins = super().get_search_results(request, queryset, search_term)
-        field = request.GET.get("field_name")
-        if field == "upstream":
+        if request.GET.get("field_name") == "upstream":
             found = found.filter(kind=HTTP)
-        return found.exclude(kind=HTTP) if field == "source" else found, has_twins
+        return found, has_twins
 
     def get_urls(self) -> Any:
         """Add the address that puts a version back."""

@@ -143,7 +143,7 @@ class HttpBackend(UpstreamBackend):
     """An API, or a backend behind this one."""
 
     kind = "http"
-    label = "HTTP (JSON API or backend)"
+    label = "HTTP API or backend"
     help = (
         "A JSON API, whose answers become rows: the text of a query is a request, such as GET /v1/prices/:ticker. "
         "Or a backend that serves widgets already, such as one made with FastAPI: requests for the widgets that name "
