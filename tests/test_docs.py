@@ -15,9 +15,11 @@ from pydantic.fields import FieldInfo
 from widgets_app import functions, vocabulary
 from widgets_app.shapes import registry as shapes_registry
 from widgets_app.shapes.registry import shapes
+from widgets_app.sources import http_text
 from widgets_app.sources import registry as sources_registry
 from widgets_app.sources.base import Call, Limits
 from widgets_app.sources.files import FilesBackend, FilesOptions
+from widgets_app.sources.http_rows import rows_of
 from widgets_app.sources.putting import store_file
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +39,11 @@ def section(page: str, word: str) -> str:
     """Return the part of a page under the heading that names `word`."""
     parts = re.split(r"^## ", page, flags=re.MULTILINE)
     return next(part for part in parts if f"`{word}`" in part.partition("\n")[0])
+
+
+def section_of(page: str, heading: str) -> str:
+    """Return the part of a page under a heading."""
+    return read(page).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 def option_row(name: str, field: FieldInfo) -> str:
@@ -142,3 +149,25 @@ def test_every_finding_of_the_doctor_is_explained() -> None:
     named = set(re.findall(r"`([a-z0-9-]+)`", read("troubleshooting.md")))
     assert len(doctor_codes()) > 100
     assert not doctor_codes() - named
+
+
+def test_requests_of_the_page_of_apis_are_read_and_their_answers_give_rows() -> None:
+    examples = re.findall(
+        r"^```http\n(.*?)^```$(?:\n\n[^`]*^```json\n(.*?)^```$|\n)?", read("http.md"), re.DOTALL | re.MULTILINE
+    )
+    requests = [http_text.read(request) for request, _ in examples]
+    assert len(requests) == len([*blocks("http.md", "http")])
+    made = [
+        rows_of(orjson.loads(answer), query, "API")
+        for query, (_, answer) in zip(requests, examples, strict=True)
+        if answer
+    ]
+    assert len(made) == 4
+    assert all(None not in row.values() for rows in made for row in rows)
+
+
+def test_every_setting_of_a_request_is_in_the_page() -> None:
+    table = section_of("http.md", "A query")
+    assert set(http_text.SETTINGS) == set(
+        re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
+    )

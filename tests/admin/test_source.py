@@ -348,6 +348,15 @@ def test_each_field_is_offered_the_sources_that_suit_it(boss: Client, upstream: 
     assert offered == {"query": ["desk", "market"], "widget": ["desk"], "agent": ["desk"]}
 
 
+def test_secret_parameters_do_not_follow_to_another_server_either(upstream: Source, change: Open) -> None:
+    change(upstream).send(options__http__headers="", options__http__parameters=f"api_key: {NEW_SECRET}")
+    upstream.refresh_from_db()
+    assert unseal(upstream.secrets) == {"parameters": {"api_key": NEW_SECRET}}
+    form = change(upstream)
+    assert NEW_SECRET not in str(form.data)
+    assert "leads to another server" in form.errors(options__http__url="http://127.0.0.1:1")
+
+
 PASSWORD_FIELD = "options__database__password"
 
 

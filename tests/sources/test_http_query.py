@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gzip
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tests.loopback import eventually
 from tests.sources.api import TOKEN, Api, Asked, Given, run, served, source_at
@@ -152,6 +154,40 @@ def test_a_value_can_not_add_a_header(value: str, api: Api):
 def test_a_query_can_not_set_the_headers_of_the_source(api: Api):
     with pytest.raises(DefinitionError, match="The source sets the header authorization"):
         source_at(api.port).prepare("GET /p\nheader: authorization: Bearer :own")
+
+
+def test_secret_parameters_of_the_source_are_added_to_each_page(api: Api):
+    def answer(asked: Asked) -> Any:
+        link = "/p?page=2&api_key=old" if "page" not in asked.values else None
+        return {"items": [{"n": 1}], "next": link}
+
+    api.answer = answer
+    source = source_at(api.port, parameters={"api_key": "hush&hush"})
+    run(source, "GET /p?a=:a\nrows: items\nnext: next", a="x")
+    assert [asked.pairs for asked in api.asked] == [
+        [("a", "x"), ("api_key", "hush&hush")],
+        [("page", "2"), ("api_key", "hush&hush")],
+    ]
+    with pytest.raises(DefinitionError, match="The source sets the parameter api_key"):
+        source.prepare("GET /p?api_key=:own")
+    with pytest.raises(ValidationError, match="name a parameter with letters"):
+        source_at(api.port, parameters={"a&b": "x"})
+
+
+def test_a_secret_parameter_is_in_no_message(api: Api, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    source = source_at(api.port, parameters={"api_key": "hush-hush"})
+    answers = (Given({"detail": "Wrong api_key=hush-hush"}, 400), Given(b"hush-hush"), Given(b"<hush-hush>", 500))
+    for answer in answers:
+        api.answer = lambda _, answer=answer: answer
+        with pytest.raises(RequestError) as raised:
+            run(source, "GET /p/:a", a="x")
+        assert "hush-hush" not in str(raised.value)
+    # The server of the test keeps a log of its own.
+    ours = [record.getMessage() for record in caplog.records if not record.name.startswith("uvicorn")]
+    assert ours
+    assert "hush-hush" not in "".join(ours)
+    assert "hush-hush" not in repr(source.options)
 
 
 def test_a_body_holds_values_as_json(api: Api):

@@ -51,8 +51,8 @@ COLUMNS_FIELD = f"options__{COLLECTION}__columns"
 USERS = {"queries": "query", "widgets": "widget", "agents": "agent"}
 # For each kind that keeps secrets for one address: the address, and the secrets.
 KEPT_FOR = {
-    kind: (f"options__{kind}__url", f"options__{kind}__{secret}")
-    for kind, secret in ((HTTP, "headers"), (DatabaseBackend.kind, "password"))
+    backend.kind: (f"options__{backend.kind}__url", [f"options__{backend.kind}__{n}" for n in backend.Options.secret])
+    for backend in (HttpBackend, DatabaseBackend)
 }
 
 
@@ -102,14 +102,13 @@ class BaseSourceForm(KeepingForm):
         """Have secrets entered again for another server: who may change the address need not know them."""
         if (fields := KEPT_FOR.get(self.cleaned_data.get("kind", ""))) is None:
             return
-        url, secret = fields
-        given = self.cleaned_data.get(secret) or {}
-        kept = [
-            v for v in (given.values() if isinstance(given, dict) else [given]) if v == HIDDEN or not isinstance(v, str)
-        ]
+        url, names = fields
         before, now = (sources.origin_of(data.get(url)) for data in (self.initial, self.cleaned_data))
-        if kept and before != now:
-            self.add_error(secret, "The address leads to another server now. Enter the values again for it.")
+        for name in names:
+            given = self.cleaned_data.get(name) or {}
+            values = given.values() if isinstance(given, dict) else [given]
+            if before != now and any(value == HIDDEN or not isinstance(value, str) for value in values):
+                self.add_error(name, "The address leads to another server now. Enter the values again for it.")
 
     def _keep_folder(self) -> None:
         """Have a source that is renamed go on reading its folder, which had its name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -71,6 +72,7 @@ OTHER_LENGTH = "The body of the request has another length than it says. Send it
 EVENTS = "text/event-stream"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _MB = 1024 * 1024
+_PARAMETER = re.compile(r"[A-Za-z0-9._-]+")
 _SAFE_IN_PATH = "!$&'()*+,;=:@"
 
 
@@ -79,7 +81,7 @@ class HttpOptions(SourceOptions):
 
     # A fault in one header must not show the others.
     model_config = ConfigDict(hide_input_in_errors=True, validate_default=True)
-    secret: ClassVar[frozenset[str]] = frozenset({"headers"})
+    secret: ClassVar[frozenset[str]] = frozenset({"headers", "parameters"})
 
     url: str = Field(
         default="",
@@ -92,6 +94,12 @@ class HttpOptions(SourceOptions):
         title="Headers",
         description="Sent with every request, such as X-API-KEY or Authorization. They are kept encrypted. "
         "Keys of the callers are never sent on. " + references.HELP,
+    )
+    parameters: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        title="Secret parameters",
+        description="Added to the address of each request of a query, for an API that wants its key there, such as "
+        "api_key. They are kept encrypted, and not added to what is passed on. Prefer a header if the API takes one.",
     )
     private_hosts: list[str] = Field(
         default_factory=list,
@@ -132,6 +140,15 @@ class HttpOptions(SourceOptions):
         check_headers({name: "" if name in named else secret.get_secret_value() for name, secret in value.items()})
         return value
 
+    @field_validator("parameters")
+    @classmethod
+    def _named(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, secret in value.items():
+            references.check(secret)
+            if not _PARAMETER.fullmatch(name):
+                raise ValueError("name a parameter with letters, digits, hyphens, dots and underscores")
+        return value
+
     @field_validator("private_hosts")
     @classmethod
     def _hosts(cls, value: list[str]) -> list[str]:
@@ -164,13 +181,17 @@ class HttpBackend(UpstreamBackend):
         self._most = options.max_mb * _MB
         self._redirects = options.redirects
         self._outbound = Outbound(options.private_hosts)
-        self._api = Api(name, self._base, self._secret, self._most, self._redirects, self._outbound)
+        parameters = partial(_parameters, options.parameters)
+        self._parameter_names = frozenset(options.parameters)
+        self._api = Api(name, self._base, self._secret, parameters, self._most, self._redirects, self._outbound)
 
     def prepare(self, text: str) -> HttpQuery:
         """Read the request of a query; its headers may not be those of the source."""
         definition = read(text)
         if name := next((name for name in definition.headers if name.lower() in self._header_names), None):
             raise DefinitionError(f"The source sets the header {name}. Leave it out of the query.")
+        if name := next((name for name, _ in definition.pairs if name in self._parameter_names), None):
+            raise DefinitionError(f"The source sets the parameter {name}. Leave it out of the query.")
         return HttpQuery(self._api, definition)
 
     def send(self, forward: Forward, *, limits: Limits, slots: Slots, call: Call, what: str) -> Answer:
@@ -271,6 +292,11 @@ def _revealed(headers: Mapping[str, SecretStr]) -> dict[str, str]:
     except DefinitionError as error:
         raise SourceFailed(str(error)) from None
     return found
+
+
+def _parameters(given: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Return the secret parameters of a source as they are now."""
+    return {name: references.revealed(secret) for name, secret in given.items()}
 
 
 def _exactly(body: Iterable[bytes] | None, length: int | None) -> Iterable[bytes] | None:

@@ -28,6 +28,7 @@ from widgets_app.sources.http_request import (
     headers_of,
     is_cursor,
     leaves,
+    with_parameters,
     with_value,
 )
 from widgets_app.sources.http_rows import Row, document, frame_of, picked, rows_of
@@ -123,11 +124,12 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What all queries of a source have in common; `most` is the size of the largest answer."""
+    """What all queries of a source have in common: where it is, which secrets go along, how large an answer may be."""
 
     name: str
     base: Address
-    secret: Callable[[], Mapping[str, str]] = field(repr=False)
+    headers: Callable[[], Mapping[str, str]] = field(repr=False)
+    parameters: Callable[[], Mapping[str, str]] = field(repr=False)
     most: int
     redirects: int
     outbound: Outbound
@@ -176,7 +178,7 @@ class Reading:
         self.cut_short = False
         self._room = min(api.most, limits.bytes)
         self._headers = headers_of(definition, values)
-        self._secret = api.secret()
+        self._secret, self._parameters = api.headers(), api.parameters()
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, page by page; whoever stops early asks for no more pages."""
@@ -278,7 +280,7 @@ class Reading:
             headers |= {"Content-Type": "application/json"} if content else {}
         # The query's own headers may hold values that are meant for this API alone, too.
         secret = {**self._headers, **self._secret}
-        address = replace(self.api.base, target=request.target)
+        address = replace(self.api.base, target=with_parameters(request.target, self._parameters))
         return Outgoing(self.definition.method, address, headers, secret, body)
 
     def _reply(self, outgoing: Outgoing) -> Reply:
@@ -333,7 +335,7 @@ class Reading:
     def _reason(self, reply: Reply) -> str:
         text = said(beginning(decoded(reply.pieces(), reply, ERROR_BYTES)), reply.header("content-type"))
         held = (as_text(value) for name, value in self.values.items() if name.startswith(RESERVED_PREFIX))
-        return without_secrets(text, [*self._secret.values(), *held])
+        return without_secrets(text, [*self._secret.values(), *self._parameters.values(), *held])
 
 
 @contextmanager

@@ -121,6 +121,14 @@ def _in_query(value: Any) -> str:
     return quote(as_text(value), safe=",:")
 
 
+def with_parameters(target: str, parameters: Mapping[str, str]) -> str:
+    """Return path and query with more parameters; those of the same name, which a next page may have, make way."""
+    path, _, query = target.partition("?")
+    pairs = [pair for pair in query.split("&") if pair and unquote(pair.partition("=")[0]) not in parameters]
+    added = [f"{name}={_in_query(value)}" for name, value in parameters.items()]
+    return f"{path}?{'&'.join([*pairs, *added])}" if parameters else target
+
+
 def is_cursor(value: Any) -> bool:
     """Say whether a value of an answer asks for another page."""
     return value not in ("", None) and isinstance(value, str | int | float) and not isinstance(value, bool)
