@@ -283,13 +283,16 @@ def test_an_endless_failure_is_read_to_its_beginning_only(slots: Slots):
 def test_who_cancels_ends_the_exchange_at_once(slots: Slots):
     with wired(stuck_in_body) as wire:
         call = Call()
-        query = source_at(wire.port).prepare("GET /p")
-        stopping = threading.Thread(
-            target=lambda: eventually(lambda: wire.open == 1) or [stop() for stop in call.on_cancel]
-        )
+
+        def cancel() -> None:
+            eventually(lambda: wire.open == 1)
+            for stop in call.on_cancel:
+                stop()
+
+        stopping = threading.Thread(target=cancel)
         stopping.start()
         with pytest.raises(SourceFailed):
-            query.run({}, Limits(seconds=PATIENCE), call)
+            source_at(wire.port).prepare("GET /p").run({}, Limits(seconds=PATIENCE), call)
         stopping.join()
         ends(wire)
 

@@ -30,7 +30,7 @@ def wrong(text: str) -> str:
 
 def test_a_whole_text_is_read():
     found = read(WHOLE.replace('"4. x" as y', '["4. x"] as y (text)'))
-    assert (found.method, found.line) == ("GET", "GET /v1/prices/:ticker.json?from=:start&limit=500&at=10:30")
+    assert (found.method, found.request) == ("GET", "GET /v1/prices/:ticker.json")
     assert found.placeholders == ("ticker", "start", "language")
     assert [segment.text for segment in found.segments] == ["v1", "prices", ":ticker.json"]
     assert [(name, value.text) for name, value in found.pairs] == [
@@ -134,6 +134,7 @@ def test_a_post_may_have_no_body():
         ("GET /a\ncolumns: a (date)", "Line 2, column 13: A column is made into one of: number, text"),
         ("GET /a\ncolumns: a, b as a", 'Line 2, column 10: Two columns have the name "a"'),
         ("GET /a\nlayout: wide", "Line 2, column 9: layout is one of: rows, columns."),
+        ("GET /a\nlists: joined\nlists: joined", "Line 3, column 8: lists is there already"),
         ("GET /a\nlists: comma", "Line 2, column 8: lists is one of: joined, repeated."),
         ("GET /a\nnext: page + 2", "Line 2, column 7: Say how the next page is found"),
         ("GET /a\nnext: page + 1", 'Line 2, column 7: Give "page" its first value'),

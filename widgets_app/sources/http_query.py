@@ -10,7 +10,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.client import responses
 from typing import Any, Final
@@ -65,8 +65,8 @@ LOGIN_FAULT: Final = frozenset({401, 403, 407})
 # A page that is not there ends the pages that are counted.
 NO_PAGE: Final = frozenset({404, 416})
 
-_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[\w*]+\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]+))*)")
-_REL = re.compile(r";\s*rel\s*=\s*\"?(?:[^\"]*\s)?next(?=[\s\";]|$)", re.IGNORECASE)
+_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*]+\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]+))*)")
+_REL = re.compile(r";\s*rel\s*=\s*\"?([^\";]*)", re.IGNORECASE)
 _FAULTS: Final[Mapping[str, str]] = {
     "refused": "refuses connections. Check that it is running, and the port of its address.",
     "closed": "closed the connection before its answer was complete. Look into its log.",
@@ -92,6 +92,11 @@ class Content:
     links: tuple[str, ...]
     address: Address
     validators: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> bytes:
+        """A name of its body that tells it from all others."""
+        return hashlib.blake2b(self.body, digest_size=20).digest()
 
 
 class Kept:
@@ -156,6 +161,7 @@ class HttpQuery(PreparedQuery):
         self.api = api
         self.definition = definition
         self.placeholders = definition.placeholders
+        self.tables = (definition.request,)
 
     def run(self, values: Mapping[str, Any], limits: Limits, call: Call) -> Frame:
         """Ask for page after page until there are rows enough or no more."""
@@ -193,9 +199,9 @@ class Reading:
             seen.add(request.digest)
             content = self._page(request, number)
             # Some answer with the last page again, or with all there is, whatever page is asked for.
-            if content is None or (number and content.body == before):
+            if content is None or (self._counts_pages and content.digest == before):
                 return
-            before = content.body
+            before = content.digest if self._counts_pages else b""
             found, rows = self._read(content)
             yield from rows
             request = self._following(request, content, found, len(rows))
@@ -333,7 +339,10 @@ class Reading:
         return SourceFailed(f"{title} answered {phrase}. Check the request of the query.")
 
     def _reason(self, reply: Reply) -> str:
-        text = said(beginning(decoded(reply.pieces(), reply, ERROR_BYTES)), reply.header("content-type"))
+        text = ""
+        # In an encoding that nobody can read, it gives none.
+        with suppress(Unreachable):
+            text = said(beginning(decoded(reply.pieces(), reply, ERROR_BYTES)), reply.header("content-type"))
         held = (as_text(value) for name, value in self.values.items() if name.startswith(RESERVED_PREFIX))
         return without_secrets(text, [*self._secret.values(), *self._parameters.values(), *held])
 
@@ -355,7 +364,12 @@ def _told(api: Api, limits: Limits) -> Iterator[None]:
 
 def _next_link(headers: tuple[str, ...]) -> str | None:
     links = (found for text in headers for found in _LINK.finditer(text))
-    return next((found[1] for found in links if _REL.search(found[2])), None)
+    return next((found[1] for found in links if _is_next(found[2])), None)
+
+
+def _is_next(parameters: str) -> bool:
+    relation = _REL.search(parameters)
+    return relation is not None and "next" in relation[1].lower().split()
 
 
 def _validators(reply: Reply) -> Mapping[str, str]:

@@ -92,10 +92,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A text that was read: the request to send, and what becomes of its answer."""
+    """A text that was read: the request to send, and what becomes of its answer. `request` is it without values."""
 
     method: str
-    line: str
+    request: str
     segments: tuple[Template, ...]
     pairs: tuple[tuple[str, Template], ...]
     headers: Mapping[str, Template] = field(default_factory=dict)
@@ -134,19 +134,19 @@ def read(text: str) -> Definition:
     lines = list(_lines(text))
     if not lines:
         raise DefinitionError("There is no request. Begin with a line such as GET /v1/prices/:ticker.")
-    method, line, segments, pairs = _request(*lines[0])
+    method, request, segments, pairs = _request(*lines[0])
     given: dict[str, Any] = {}
     spots: dict[str, Spot] = {}
     for number, (spot, content) in enumerate(lines[1:], start=1):
         word, spot, value = _setting(spot, content)
-        if word in given and word != "header":
+        if word in spots and word != "header":
             raise spot.error(f"{word} is there already. Leave one.")
         spots[word] = spot
         if word == "body":
             given["body"] = _body(spot, value, lines[number + 1 :])
             break
         _READERS[word](given, spot, value)
-    found = Definition(method, line, segments, pairs, **given)
+    found = Definition(method, request, segments, pairs, **given)
     _check(found, spots)
     placeholders.check_names(found.placeholders)
     return found
@@ -179,7 +179,7 @@ def _request(spot: Spot, text: str) -> tuple[str, str, tuple[Template, ...], tup
     segments = tuple(_encoded(segment) for segment in path[1:].split("/"))
     if {".", ".."} & {unquote(segment.text) for segment in segments}:
         raise after.error("Leave . and .. out of the path.")
-    return method, text, segments, tuple(_pairs(Spot(after.line, after.column + len(path) + 1), query))
+    return method, f"{method} {path}", segments, tuple(_pairs(Spot(after.line, after.column + len(path) + 1), query))
 
 
 def _pairs(spot: Spot, query: str) -> Iterator[tuple[str, Template]]:
