@@ -228,6 +228,15 @@ def test_no_content_is_no_rows(api: Api):
     assert api.ask("GET /p\nrows: data").rows() == []
 
 
+def test_values_that_a_caller_holds_narrow_the_request_and_a_star_does_not(api: Api):
+    text = "GET /p?desk=:key_desk&a=1\nheader: X-Desk: :key_desk"
+    api.ask(text, key_desk=("x&a=2", "y"))
+    api.ask(text, key_desk=None)
+    assert [asked.query for asked in api.asked] == ["desk=x%26a%3D2,y&a=1", "a=1"]
+    assert [asked.headers.get("x-desk") for asked in api.asked] == ["x&a=2,y", None]
+    refused(api, "GET /p/:key_desk", BadRequest, key_desk=None)
+
+
 # Pages
 
 NUMBERS = list(range(25))

@@ -163,6 +163,35 @@ def test_what_is_wrong_is_told_with_its_place(text: str, message: str):
     assert message in wrong(text)
 
 
+KEY = 'POST /:key_a?b=:key_b\nheader: X-C: :key_c\nbody: {"d": :key_d, "e": {"f": 1}}'
+
+
+def test_values_that_callers_hold_stand_alone():
+    assert read(KEY).placeholders == ("key_a", "key_b", "key_c", "key_d")
+    assert read(f"{KEY.partition('body')[0]}next: e.f + 1\nbody{KEY.partition('body')[2]}").next
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("GET /a?q=desk%20eq%20:key_desk", "is no placeholder"),
+        ("GET /a?q=desk+eq+:key_desk", "Let nothing else be in its part"),
+        ("GET /a?q=:key_desk,:desk", "Let nothing else be in its part"),
+        ("GET /a/x-:key_desk", "Let nothing else be in its part"),
+        ("GET /a\nheader: X-A: :key_desk:x", "Let nothing else be in its part"),
+        ("GET /a?desk=:key_desk&desk=:desk", 'The parameter "desk" takes what the caller holds'),
+        ("GET /a?d%65sk=:key_desk&desk=1", 'The parameter "desk" takes what the caller holds'),
+        ("GET /a?desk=:key_desk\nnext: desk = cursor", 'The parameter "desk" takes what the caller holds'),
+        ('POST /a\nnext: v.desk = cursor\nbody: {"v": {"desk": :key_desk}}', "What next sets in the body"),
+        ('POST /a\nnext: v = cursor\nbody: {"v": {"desk": [:key_desk]}}', "What next sets in the body"),
+        ('POST /a\nnext: desk.x = cursor\nbody: {"desk": :key_desk}', "What next sets in the body"),
+        ("GET /a?desk=:KEY_desk", "written in small letters"),
+    ],
+)
+def test_nothing_stands_in_for_values_that_callers_hold(text: str, message: str):
+    assert message in wrong(text)
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str):
     for whole in (text, f"GET /a\n{text}", f"GET {text}", f"POST /a\nbody: {text}", f"GET /a\ncolumns: {text}"):

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from widgets_app.errors import BadRequest, Busy, DefinitionError, RequestError, SourceFailed, SourceTimeout
 from widgets_app.sources.address import Address, HostNotListed
-from widgets_app.sources.base import Call, Limits, PreparedQuery
+from widgets_app.sources.base import Call, Limits, PreparedQuery, is_key_name
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.http_reason import ERROR_BYTES, beginning, retry_after, said, without_secrets
 from widgets_app.sources.http_request import (
@@ -45,7 +45,6 @@ from widgets_app.sources.outbound import (
     decoded,
     too_large,
 )
-from widgets_app.sources.placeholders import RESERVED_PREFIX
 
 logger = logging.getLogger("widgets_app.sources")
 
@@ -343,7 +342,7 @@ class Reading:
         # In an encoding that nobody can read, it gives none.
         with suppress(Unreachable):
             text = said(beginning(decoded(reply.pieces(), reply, ERROR_BYTES)), reply.header("content-type"))
-        held = (as_text(value) for name, value in self.values.items() if name.startswith(RESERVED_PREFIX))
+        held = (as_text(value) for name, value in self.values.items() if is_key_name(name))
         return without_secrets(text, [*self._secret.values(), *self._parameters.values(), *held])
 
 

@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 from widgets_app.errors import DefinitionError
 from widgets_app.sources import placeholders
 from widgets_app.sources.address import PRINTABLE
+from widgets_app.sources.base import KEY_PREFIX, is_key_name
 from widgets_app.sources.outbound import check_headers
 from widgets_app.sources.placeholders import Placeholder, Template
 
@@ -48,6 +49,7 @@ _COLUMN = re.compile(
     rf"\s*(?:(?P<all>\*)|(?P<path>{_PATH})(?:\s+as\s+(?P<name>{_QUOTED}|{_NAME}))?(?:\s*\((?P<kind>\w+)\))?)\s*(?:,|$)"
 )
 _NEXT = re.compile(rf"(?P<name>{_PATH})\s*(?:\+\s*(?P<step>1|rows)|=\s*(?P<from>{_PATH}))")
+_NO_KEY = re.compile(rf"(?<=\w):{KEY_PREFIX}", re.IGNORECASE)
 _BODY_MARK = "\x01"
 _WORD = re.compile(r"[a-z]+(?=\s*:)")
 
@@ -149,6 +151,7 @@ def read(text: str) -> Definition:
     found = Definition(method, request, segments, pairs, **given)
     _check(found, spots)
     placeholders.check_names(found.placeholders)
+    _check_keys(found)
     return found
 
 
@@ -406,3 +409,32 @@ def _check_next(found: Definition, following: Next, spot: Spot) -> None:
     is_given = name in {unquote(known) for known, _ in found.pairs} or found.body is not None
     if following.how != "cursor" and not is_given:
         raise spot.error(f'Give "{name}" its first value in the request line, as in ?{name}=1.')
+
+
+def _check_keys(found: Definition) -> None:
+    """Raise DefinitionError where something else might stand in for a value that the caller holds, or beside it."""
+    templates = [*found.segments, *(value for _, value in found.pairs), *found.headers.values()]
+    for one in templates:
+        if _NO_KEY.search(one.text):
+            raise DefinitionError("A colon right behind a letter or a digit, as in x:key_desk, is no placeholder.")
+        if (name := next(filter(is_key_name, one.names), None)) and one.text != f":{name}":
+            raise DefinitionError(
+                f'The placeholder ":{name}" stands for values that the caller holds. Let nothing else be in its part '
+                f"of the path, its parameter or its header, as in desk=:{name}."
+            )
+    names = [unquote(name) for name, _ in found.pairs]
+    held = {unquote(name) for name, value in found.pairs if any(map(is_key_name, value.names))}
+    following = found.next.name if found.next else ()
+    if name := next((name for name in held if names.count(name) > 1 or following == (name,)), None):
+        raise DefinitionError(f'The parameter "{name}" takes what the caller holds. Have nothing else set it.')
+    if found.body is not None and following and _holds_key(found.body, following):
+        raise DefinitionError("What next sets in the body takes what the caller holds. Name another place.")
+
+
+def _holds_key(body: Body, path: Path) -> bool:
+    """Say whether a path leads to, or through, a value that the caller holds."""
+    part = body.json
+    for step in path:
+        part = part.get(step) if isinstance(part, dict) else part
+    marks = json.dumps(part)
+    return any(is_key_name(name) and json.dumps(mark) in marks for mark, name in body.places.items())
