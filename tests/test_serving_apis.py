@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.conftest import Define
+from tests.conftest import Define, refresh
 from tests.sources.api import TOKEN, Api, Asked, Given, served
 from widgets_app.models import Source
 from widgets_app.sealing import seal
+from widgets_app.services.keys import key_issue
 
 pytestmark = pytest.mark.django_db
 
@@ -168,3 +169,16 @@ def test_one_source_serves_rows_and_passes_on(caller: Client, define_widget: Def
     define_widget("v1/tickers", upstream="api")
     assert len(caller.get("/prices").json()) == len(DAYS)
     assert caller.get("/v1/tickers").json()["AAA"] == {"name": "Alpha"}
+
+
+def test_an_api_is_asked_for_the_rows_of_the_caller(api: Api, define_query: Define, define_widget: Define) -> None:
+    api.answer = lambda asked: [{"desk": desk} for desk in ("x", "y") if asked.values.get("desk", desk) == desk]
+    define_query("desks", "GET /desks?desk=:key_desk", source="api")
+    define_widget("desks", query="desks")
+    found = {}
+    for name, rows in {"own": {"desk": ["y"]}, "all": {"desk": ["*"]}, "none": {}}.items():
+        _, text = key_issue(name=name, rows=rows)
+        refresh()
+        answer = Client(headers={"X-API-KEY": text}).get("/desks", {"desk": "x", "key_desk": "x"})
+        found[name] = answer.json() if answer.status_code == 200 else answer.status_code
+    assert found == {"own": [{"desk": "y"}], "all": [{"desk": "x"}, {"desk": "y"}], "none": 403}

@@ -237,6 +237,18 @@ def test_values_that_a_caller_holds_narrow_the_request_and_a_star_does_not(api: 
     refused(api, "GET /p/:key_desk", BadRequest, key_desk=None)
 
 
+@pytest.mark.parametrize("held", [(), ("",), ("x", ""), ("x,y",)])
+def test_values_that_a_caller_holds_are_never_taken_for_more(held: Any, api: Api):
+    message = refused(api, "GET /p?desk=:key_desk", BadRequest, key_desk=held)
+    assert message.startswith('A row value "desk" is empty or has a comma in it')
+    assert not api.asked
+    if held == ("x,y",):
+        api.ask("GET /p?desk=:key_desk\nlists: repeated", key_desk=held)
+        api.ask('POST /p\nbody: {"desk": :key_desk}', key_desk=held)
+        assert api.asked[0].pairs == [("desk", "x,y")]
+        assert json.loads(api.asked[1].body) == {"desk": ["x,y"]}
+
+
 # Pages
 
 NUMBERS = list(range(25))

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from widgets_app.errors import BadRequest
 from widgets_app.sources.address import PRINTABLE
+from widgets_app.sources.base import KEY_PREFIX, is_key_name
 from widgets_app.sources.http_rows import picked
 from widgets_app.sources.http_text import Definition, Path, name_of
 from widgets_app.sources.outbound import UNSENDABLE
@@ -49,9 +50,24 @@ class Request:
 
 def first_request(definition: Definition, base: str, values: Mapping[str, Any]) -> Request:
     """Return the request of a query below a path. Raises BadRequest for values that can't stand where they belong."""
+    check_held(definition, values)
     segments = [segment(template, values) for template in definition.segments]
     body = definition.body.filled(values) if definition.body else None
     return Request("/".join([base.rstrip("/"), *segments]), tuple(pairs_of(definition, values)), body)
+
+
+def check_held(definition: Definition, values: Mapping[str, Any]) -> None:
+    """Raise BadRequest for values that the caller holds by which an API might take more for allowed than there is."""
+    pairs = () if definition.repeats_lists else (template for _, template in definition.pairs)
+    joined = {name for one in (*definition.segments, *definition.headers.values(), *pairs) for name in one.names}
+    for name in filter(is_key_name, definition.placeholders):
+        # None means all rows.
+        texts = [""] if values[name] == () else [as_text(value) for value in values[name] or ()]
+        if not all(texts) or (name in joined and any("," in text for text in texts)):
+            raise BadRequest(
+                f'A row value "{name.removeprefix(KEY_PREFIX)}" is empty or has a comma in it, which the API may read '
+                'as several. Correct it, or write "lists: repeated" in the query.'
+            )
 
 
 def as_text(value: Any) -> str:
