@@ -157,7 +157,7 @@ def test_options_that_cannot_be_used_are_refused_without_showing_secrets(options
 
 def test_headers_are_secret_options_that_do_not_show():
     options = HttpOptions(url="https://a.example", headers={"X-Key": SECRET})  # type: ignore[dict-item]  # parsed
-    assert HttpOptions.secret == {"headers"}
+    assert HttpOptions.secret == {"headers", "parameters"}
     assert SECRET not in f"{options} {options!r} {options.model_dump_json()}"
 
 
