@@ -217,5 +217,6 @@ def test_a_request_is_checked_and_run_as_a_draft(add: Open, boss: Client, upstre
     response = form.send(name="api", source=str(upstream.pk), text="GET /prices/:ticker\ncolumns: path")
     assert "Placeholders: :ticker. Columns: known when it has run." in " ".join(messages(response))
     query = Query.objects.get()
+    assert "Tables: GET /prices/:ticker" in Page(boss, url("query", "change", query.pk)).text
     form = Page(boss, url("query", "run", query.pk)).form("run_form")
     assert "<td>/prices/AAA</td>" in form.send("_run", value_0="AAA").content.decode()

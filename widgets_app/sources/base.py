@@ -63,7 +63,8 @@ class PreparedQuery(ABC):
     placeholders: tuple[str, ...]
     # What is known of the placeholders, by their names.
     arguments: Mapping[str, Argument] = {}
-    # The tables that the text names, sorted, as schema.table where it says so; nothing where that can't be told.
+    # The tables that the text names, sorted, as schema.table where it says so, or the request that it is; nothing where
+    # that can't be told.
     tables: tuple[str, ...] = ()
     # Whether the result depends on who asks, and so may not be shared between callers.
     uses_caller: bool = False
