@@ -45,6 +45,37 @@ def test_a_widget_is_the_same_over_any_database(
         assert ([row["id"] for row in answer["rowData"]], answer["rowCount"]) == ([3, 1], 3)
 
 
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_pages_that_a_database_cannot_make_are_made_here(
+    kind: str, tmp_path: Path, caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    with PLACES[kind](tmp_path) as place:
+        secrets = seal({"password": place.password}) if place.password else None
+        Source.objects.create(name="trades", kind="database", options={"url": place.url}, secrets=secrets)
+        define_query("twice", "select id, name as a, price as a from trades", source="trades")
+        define_widget("twice", type="ssrm_table", query="twice")
+        page = {"startRow": 0, "endRow": 2, "sortModel": [{"colId": "a_1", "sort": "desc"}]}
+        answer = caller.post("/twice", json.dumps(page), content_type="application/json").json()
+        assert [row["a_1"] for row in answer["rowData"]] == [2.0, 1.5]
+        assert answer["rowCount"] == 3
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_a_page_reaches_beyond_the_limit_of_rows(
+    kind: str, tmp_path: Path, caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    with PLACES[kind](tmp_path) as place:
+        secrets = seal({"password": place.password}) if place.password else None
+        Source.objects.create(name="trades", kind="database", options={"url": place.url}, secrets=secrets, rows=1)
+        define_query("trades", "select id, name from trades", source="trades")
+        define_widget("trades", query="trades")
+        define_widget("paged", type="ssrm_table", query="trades")
+        assert len(caller.get("/trades").json()) == 1
+        page = {"startRow": 0, "endRow": 10, "sortModel": [{"colId": "id", "sort": "desc"}]}
+        answer = caller.post("/paged", json.dumps(page), content_type="application/json").json()
+        assert ([row["id"] for row in answer["rowData"]], answer["rowCount"]) == ([3, 2, 1], 3)
+
+
 def test_a_failing_database_is_one_line_for_the_caller(
     tmp_path: Path, caller: Client, define_query: Define, define_widget: Define
 ) -> None:

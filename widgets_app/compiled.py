@@ -369,7 +369,7 @@ def open_backend(source: Source) -> SourceBackend:
             options = kind.Options.model_validate({**(source.options or {}), **unseal(source.secrets)})
         except ValidationError as error:
             raise DefinitionError(f"The source can't be opened: {first_fault(error)}") from None
-        return kind(source.name, options)
+        return kind.with_slots(source.name, options, slots=source.slots)
 
 
 def prepare(backend: SourceBackend, text: str) -> PreparedQuery:

@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
@@ -27,7 +28,7 @@ from widgets_app.sources.base import KEY_PREFIX, Call, Forward, Pieces, Prepared
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.held import HeldRows, held
 from widgets_app.sources.limits import Deadline, run_limited
-from widgets_app.sources.paging import PageAsk, PagedQuery
+from widgets_app.sources.paging import NotPaged, PageAsk, PagedQuery
 
 T = TypeVar("T")
 
@@ -261,7 +262,8 @@ def _paged(route: DataRoute, shape: PagedTable, asked: Asked, caller: Caller) ->
 def _page(read: Read, ask: PageAsk) -> tuple[Frame, int]:
     """Return one page and how many rows its level has."""
     if isinstance(read.prepared, PagedQuery):
-        return _made(read, read.prepared, read.values, ask)
+        with suppress(NotPaged):
+            return _made(read, read.prepared, read.values, ask)
     rows = _held(read)
     # Pages of one result must not be taken for pages of the next.
     read = replace(read, key=f"{read.key} {rows.frame.made_at}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -120,6 +122,7 @@ class Line:
 
     def __init__(self, host: str, port: int) -> None:
         self._to = (host, port)
+        self._answer = Answer()
         self._flowing = threading.Event()
         self._flowing.set()
         self._open: list[socket.socket] = []
@@ -143,21 +146,52 @@ class Line:
         """Keep all connections open, and pass nothing on any more."""
         self._flowing.clear()
 
+    def bound(self, size: int, then: Callable[[], None]) -> None:
+        """Do something as soon as the server has answered so many bytes from now."""
+        self._answer.left, self._answer.then = size, then
+
+    def drip(self) -> None:
+        """Pass each byte of the server's answers on by itself, and slowly."""
+        self._answer.drips = True
+
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
             while True:
                 near, _ = listener.accept()
                 far = socket.create_connection(self._to)
                 self._open += [near, far]
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=_copy, args=(*pair, self._flowing), daemon=True).start()
+                for source, target, answer in ((near, far, Answer()), (far, near, self._answer)):
+                    threading.Thread(target=_copy, args=(source, target, self._flowing, answer), daemon=True).start()
 
 
-def _copy(source: socket.socket, target: socket.socket, flowing: threading.Event) -> None:
+@dataclass
+class Answer:
+    """What befalls the bytes that a server answers."""
+
+    left: float = math.inf
+    then: Callable[[], None] = lambda: None
+    drips: bool = False
+
+    def passing(self, data: bytes) -> Iterator[bytes]:
+        """Give the bytes as they are to be passed on."""
+        if len(data) > self.left:
+            yield data[: int(self.left)]
+            self.left = math.inf
+            self.then()
+            return
+        self.left -= len(data)
+        for one in [data] if not self.drips else (bytes([each]) for each in data):
+            if self.drips:
+                time.sleep(0.1)
+            yield one
+
+
+def _copy(source: socket.socket, target: socket.socket, flowing: threading.Event, answer: Answer) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
-            flowing.wait()
-            target.sendall(data)
+            for piece in answer.passing(data):
+                flowing.wait()
+                target.sendall(piece)
     _end(source)
     _end(target)
 

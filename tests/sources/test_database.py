@@ -23,7 +23,7 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from tests.loopback import eventually
 from tests.sources.databases import PLACES, Line, Place
-from widgets_app.errors import BadRequest, DefinitionError, SourceFailed, SourceTimeout
+from widgets_app.errors import BadRequest, Busy, DefinitionError, SourceFailed, SourceTimeout
 from widgets_app.sources import database, database_server
 from widgets_app.sources.base import Call, Limits
 from widgets_app.sources.database import DatabaseBackend, DatabaseOptions, DatabaseQuery
@@ -331,14 +331,14 @@ TYPES = {
         {
             "big": "9007199254740993", "bytes": "AP8=", "inf": None, "yes": True, "n": 1.5, "nan": None,
             "at": "2024-01-02T03:04:05", "t": "03:04:05", "id": "0e37df36-f698-11e6-8dd4-cb9ced3df976",
-            "j": {"b": [1, None]}, "a": [1, None], "ip": "10.0.0.1", "r": "[1,3)", "i": "1:00:00",
+            "j": {"b": [1, None]}, "a": [1, None], "ip": "10.0.0.1", "r": "[1,3)", "i": "01:00:00",
         },
     ),
     "mariadb": (
         "select 9007199254740993 as big, x'00ff' as bytes, true as yes, cast(1.5 as decimal(5,2)) as n, "
         "timestamp '2024-01-02 03:04:05' as at, time '03:04:05' as t",
         {
-            "big": "9007199254740993", "bytes": "AP8=", "yes": 1, "n": 1.5, "at": "2024-01-02T03:04:05", "t": "3:04:05",
+            "big": "9007199254740993", "bytes": "AP8=", "yes": 1, "n": 1.5, "at": "2024-01-02T03:04:05", "t": "03:04:05",
         },
     ),
 }  # fmt: skip
@@ -391,6 +391,64 @@ def test_a_connection_that_ends_while_a_query_runs_is_told(server: Place, backen
         run(backend, ENDLESS[server.kind], limits=Limits(seconds=60))
     ended.set()
     thread.join()
+
+
+def connections(place: Place) -> int:
+    """Count those to this database, without the one that counts."""
+    count = {
+        "postgresql": "select count(*) from pg_stat_activity where datname = current_database()",
+        "mariadb": "select count(*) from information_schema.processlist where db = database()",
+    }[place.kind]
+    found = place.execute(count)
+    return int((found.fetchone() if place.kind == "postgresql" else found[0])[0]) - 1
+
+
+def test_there_are_no_more_connections_than_slots(server: Place) -> None:
+    options = DatabaseOptions(url=server.url, password=SecretStr(server.password))
+    backend = DatabaseBackend.with_slots("desk", options, slots=2)
+    query, slots = backend.prepare(ENDLESS[server.kind].replace("60", "0.5")), Slots("desk", 2)
+    seen, busy = [], []
+
+    def work() -> None:
+        call = Call()
+        try:
+            run_limited(slots, lambda: query.run({}, Limits(), call), deadline=Deadline(9, "It"), call=call)
+        except Busy:
+            busy.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        # Nothing that needs no slot opens another one.
+        query.columns()
+        seen.append(connections(server))
+    assert max(seen) == 2
+    assert len(busy) < 6
+
+
+def test_a_connection_that_nobody_has_left_is_waited_for(server: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "CONNECT_SECONDS", 0.2)
+    options = DatabaseOptions(url=server.url, password=SecretStr(server.password))
+    backend = DatabaseBackend.with_slots("desk", options, slots=1)
+    with (
+        backend._database.reading(Limits(), Call()),
+        pytest.raises(Busy, match="All connections to the database are in use"),
+    ):
+        run(backend, "select 1 as one")
+    assert run(backend, "select 1 as one").row_count == 1
+
+
+def test_connections_that_nobody_uses_are_closed(server: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "IDLE_SECONDS", 0.3)
+    backend = opened(server)
+    run(backend, "select 1 as one")
+    with backend._database.reading(Limits(), Call()) as (connection, _):
+        time.sleep(0.7)
+        assert connection.exec_driver_sql("select 1").scalar() == 1
+    assert connections(server) > 0
+    eventually(lambda: connections(server) == 0)
+    assert run(backend, "select 1 as one").row_count == 1
 
 
 def test_a_source_that_is_closed_leaves_no_connection(server: Place) -> None:

@@ -6,7 +6,7 @@ import datetime
 import math
 import random
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +16,9 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from tests.sources import plain_pages
+from tests.sources.asks import DAY, NUMBER, TIME, WORD, Fields, pages, same
 from widgets_app.sources import folder as folder_module
 from widgets_app.sources.base import Call, Limits
 from widgets_app.sources.files import FilesBackend
@@ -26,13 +26,9 @@ from widgets_app.sources.frame import Frame, FrameColumn
 from widgets_app.sources.held import held
 from widgets_app.sources.json_sql import identifier
 from widgets_app.sources.page_sql import Dialect, PageSql
-from widgets_app.sources.paging import Aggregate, Condition, PageAsk, PagedQuery, Sort, Together, level_of
+from widgets_app.sources.paging import Aggregate, Condition, PageAsk, PagedQuery, Sort, level_of
 from widgets_app.sources.rows import frame_from_rows
 
-WORD = ["", " ", "a", "A", "ab", "b", "a_b", "a%b", "a!b", "it's", "10", "2024-01-02"]
-NUMBER = [-3, -1, 0, 1, 2, 3, 2**53 + 1, -(2**60)]
-DAY = [datetime.date(2024, 1, day) for day in (1, 2, 3, 4)]
-TIME = [datetime.datetime(2024, 1, day, hour) for day in (1, 2, 3) for hour in (0, 12)]
 NOT_SHOWN = [math.nan, math.inf, -math.inf]
 # Columns of the file: DuckDB may skip parts of it that a filter can't match.
 STORED: dict[str, tuple[str, list[Any]]] = {
@@ -71,76 +67,22 @@ MADE: dict[str, tuple[str, list[str]]] = {
     "empty": ("integer", [""]),
 }
 FIELDS = {**STORED, **MADE}
-WORDS, NUMBERS = st.sampled_from(WORD), st.sampled_from(NUMBER)
-DAYS, TIMES = st.sampled_from(DAY), st.sampled_from(TIME)
 # As pages show them, and so as groups are opened.
-SHOWN = st.sampled_from([
+SHOWN = [
     *(text for _, texts in MADE.values() for text in texts), "qg==", "YWJj", "2024-01-01T00:00:00.123456789",
     "2024-01-01T00:00:00.123456", "2024-01-02T12:00:00Z", 0.1, "0.1", 1234.56, 1e-7, 1.1, 1e20, 1.2345678901234567e19,
     "12345678901234567890.1234567891", 99999999.99,
-])  # fmt: skip
-EXTREMES = st.sampled_from([2**127 - 1, 2**127, -(10**37), 10**40, 1e300, -1e39, 2**64, "1e38", 1.5, 0.1])
-# What may come for any column: what fits it, what fits another, and what fits none.
-VALUES = st.one_of(
-    WORDS, NUMBERS, SHOWN, SHOWN, EXTREMES, st.booleans(), DAYS.map(str), TIMES.map(str),
-    st.sampled_from(["0.5", "1e999", "nan", "true", "'"]),
-)  # fmt: skip
-MOMENTS = st.one_of(
-    TIMES.map(str),
-    DAYS.map(str),
-    st.sampled_from(["0001-01-01", "9999-12-31", "1500-01-01 01:00:00", "2024-01-01T01:00+02:00"]),
-)
-COLUMNS = st.sampled_from([*FIELDS, "nothing", "word; drop table t"])
-TEXTS = ["contains", "notContains", "equals", "notEqual", "startsWith", "endsWith", "blank", "notBlank", "odd"]
-ORDERS = ["equals", "notEqual", "greaterThan", "greaterThanOrEqual", "lessThan", "lessThanOrEqual", "inRange", "blank"]
-
-
-def conditions(columns: st.SearchStrategy[str], kind: Any, operators: list[str], values: Any) -> Any:
-    given = st.lists(values, min_size=0 if kind == "set" else 2, max_size=3).map(tuple)
-    return st.builds(Condition, columns, st.just(kind), st.sampled_from(operators), given)
-
-
-PARTS = st.sampled_from(
-    ["", "a", "A", "0", "1", ".", "-", "T12", "T", "5", "e", "=", "Z", "(BC)", "true", "%", "_", "2024-01-01"]
-)
-NUMERIC = ["whole", "price", "sorted", "real", "money", "tiny", "huge", "unsigned", "big", "exact", "wide", "empty"]
-DATED = ["day", "at", "zoned", "nano", "second", "era", "era_at", "era_zoned"]
-CONDITIONS = st.one_of(
-    conditions(st.sampled_from(["word", 'odd "name"; --']), "text", TEXTS, WORDS),
-    conditions(COLUMNS, "text", TEXTS, PARTS),
-    conditions(COLUMNS, "text", ["equals", "notEqual", "startsWith"], SHOWN),
-    conditions(st.sampled_from(NUMERIC), "number", ORDERS, NUMBERS | EXTREMES | SHOWN),
-    conditions(st.sampled_from([*DATED, "word", "id"]), "date", ORDERS, MOMENTS),
-    conditions(COLUMNS, "set", ["in"], VALUES | st.none()),
-    conditions(st.just("yes"), "boolean", ["in", "blank"], st.booleans()),
-    conditions(COLUMNS.filter(lambda name: name != "word"), "number", ORDERS, VALUES),
-    conditions(COLUMNS, "date", ORDERS, VALUES),
-)
-FILTERS = CONDITIONS | st.builds(Together, st.lists(CONDITIONS, min_size=1, max_size=3).map(tuple), st.booleans())
-ASKS = st.builds(
-    PageAsk,
-    start=st.just(0),
-    end=st.just(100),
-    sorts=st.lists(st.builds(Sort, COLUMNS, st.booleans()), max_size=3).map(tuple),
-    filters=st.lists(FILTERS, max_size=2).map(tuple),
-    groups=st.just(()) | st.lists(COLUMNS, max_size=3).map(tuple),
-    aggregates=st.lists(
-        st.builds(Aggregate, COLUMNS, st.sampled_from(["sum", "avg", "min", "max", "count", "first", "last"])),
-        max_size=3,
-    ).map(tuple),
-    keys=st.lists(VALUES | st.none(), max_size=2).map(tuple),
-)
-
-
-def pages(query: PagedQuery, ask: PageAsk, size: int = 33) -> list[dict[str, Any]]:
-    """Return all rows of a level, fetched in pages."""
-    rows: list[dict[str, Any]] = []
-    total = query.count({}, ask, Limits(), Call())
-    while len(rows) < total:
-        found = query.page({}, replace(ask, start=len(rows), end=len(rows) + size), Limits(), Call()).rows()
-        assert found, "a page within the total is empty"
-        rows += found
-    return rows
+]  # fmt: skip
+ASKS = Fields(
+    names=FIELDS,
+    words=["word", 'odd "name"; --'],
+    numeric=[
+        "whole", "price", "sorted", "real", "money", "tiny", "huge", "unsigned", "big", "exact", "wide", "empty",
+    ],
+    dated=["day", "at", "zoned", "nano", "second", "era", "era_at", "era_zoned", "id"],
+    shown=SHOWN,
+    inexact=["real", "money", "wide", "price"],
+).asks()  # fmt: skip
 
 
 def write(folder: Path) -> str:
@@ -159,32 +101,7 @@ def write(folder: Path) -> str:
     return f"select * replace ({made}) from t -- all of it"
 
 
-def same(found: list[dict[str, Any]], expected: Sequence[Mapping[str, Any]]) -> bool:
-    """Compare rows; sums of floating numbers depend on the order in which they are added."""
-    return len(found) == len(expected) and all(
-        list(one) == list(other) and all(_same(one[name], other[name]) for name in one)
-        for one, other in zip(found, expected, strict=True)
-    )
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and other is not None:
-        return math.isclose(one, float(other), rel_tol=1e-12)
-    return bool(one == other)
-
-
-def is_settled(ask: PageAsk) -> bool:
-    """Say whether the order of groups doesn't hang on the last digit of a sum."""
-    inexact = {one.column for one in ask.aggregates if one.function in ("sum", "avg")} & {
-        "real",
-        "money",
-        "wide",
-        "price",
-    }
-    return not (ask.groups and inexact & {sort.column for sort in ask.sorts})
-
-
-@given(ASKS.filter(is_settled))
+@given(ASKS)
 @hypothesis_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_page_is_what_plain_python_makes_of_all_rows(table: tuple[PagedQuery, Frame], ask: PageAsk):
     query, whole = table
@@ -222,7 +139,7 @@ def in_memory() -> Frame:
 IN_MEMORY = held(in_memory(), "code").query
 
 
-@given(ASKS.filter(is_settled))
+@given(ASKS)
 @hypothesis_settings(max_examples=100, deadline=None)
 def test_any_page_of_rows_in_memory_is_what_plain_python_makes_of_them(ask: PageAsk):
     expected, total = plain_pages.page(IN_MEMORY.run({}, Limits(), Call()), ask)
@@ -373,7 +290,7 @@ def test_text_in_other_dialects_is_quoted_and_bound_in_their_way():
     level = level_of(PageAsk(0, 5, (Sort('a"b', descending=True),), conditions), [FrameColumn('a"b', "text")])
     paged = PageSql("select 1 # odd", level, MySql(), ("f_",))
     assert paged.rows(5, 10) == (
-        'SELECT * FROM (\nselect 1 # odd\n) AS q WHERE LOWER(`q`.`a"b`) LIKE LOWER(:f__0) '
+        'SELECT * FROM (\nselect 1 # odd\n) AS `q` WHERE LOWER(`q`.`a"b`) LIKE LOWER(:f__0) '
         'AND (`q`.`a"b` IN (:f__1, :f__2) OR `q`.`a"b` IS NULL) ORDER BY `q`.`a"b` DESC LIMIT :f__3 OFFSET :f__4'
     )
     assert paged.values == {"f__0": "%x%", "f__1": "x", "f__2": "y", "f__3": 10, "f__4": 5}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -154,6 +154,11 @@ class SourceBackend(ABC):
     def __init__(self, name: str, options: SourceOptions) -> None:
         self.name = name
         self.options = options
+
+    @classmethod
+    def with_slots(cls, name: str, options: SourceOptions, *, slots: int) -> Self:
+        """Return a source of this kind that runs at most so many queries at a time."""
+        return cls(name, options)
 
     @abstractmethod
     def prepare(self, text: str) -> PreparedQuery:

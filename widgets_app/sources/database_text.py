@@ -51,12 +51,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A checked text. It is sent without its comments, so that the server reads what was checked and nothing else."""
+    """A checked text. It is sent without its comments, so that the server reads what was checked and nothing else.
+
+    `ordered` says that it ends in an "order by" that a limit may follow.
+    """
 
     sql: str
     places: tuple[Place, ...]
     rest: str
     tables: tuple[str, ...] = ()
+    ordered: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,11 +113,13 @@ def statement(text: str, *, dialect: str) -> Statement:
     for one in template.places:
         number = numbers[one.start]
         words = _Words(tokens[:number], tokens[number + 2 :])
-        before = _escaped(template.text[end : words.start(one.start)])
+        before = escaped(template.text[end : words.start(one.start)])
         places.append(Place(before, one.name, words.empty(dialect), words.missing, words.tested))
         end = words.end(one.end)
-    found = Statement(template.text, tuple(places), _escaped(template.text[end:]))
-    return replace(found, tables=table_names(_checked(found, dialect)))
+    found = Statement(template.text, tuple(places), escaped(template.text[end:]))
+    tree = _checked(found, dialect)
+    ordered = bool(tree.args.get("order")) and not (tree.args.get("limit") or tree.args.get("offset"))
+    return replace(found, tables=table_names(tree), ordered=ordered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +169,8 @@ def _without_comments(text: str, dialect: str) -> str:
     return "".join(chain.from_iterable(zip(pieces, [*kept, ""], strict=True)))
 
 
-def _escaped(text: str) -> str:
-    # text() would take what follows a colon for a name, in a string too.
+def escaped(text: str) -> str:
+    """Return SQL as SQLAlchemy's text() leaves it alone: it takes what follows a colon for a name, in strings too."""
     return text.replace(":", "\\:")
 
 

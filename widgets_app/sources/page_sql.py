@@ -20,8 +20,9 @@ _COMPARISONS: dict[str, type[exp.Binary]] = {
     "eq": exp.EQ, "ne": exp.NEQ, "gt": exp.GT, "ge": exp.GTE, "lt": exp.LT, "le": exp.LTE
 }  # fmt: skip
 _AGGREGATES: dict[str, type[exp.AggFunc]] = {"sum": exp.Sum, "avg": exp.Avg, "min": exp.Min, "max": exp.Max}
-_WILD = str.maketrans({"!": "!!", "%": "!%", "_": "!_"})
-_INNER, _PLACE = "q", "place"
+_ENDS = ("first", "last")
+_INNER, _PLACE, _END = "q", "place", "end"
+_TEXT = "the_text_of_the_author"
 
 
 class Dialect:
@@ -31,12 +32,24 @@ class Dialect:
     """
 
     name: ClassVar[str] = ""
-    # Functions that give the value of a group's first and last row, by the rows' places.
-    ends: ClassVar[Mapping[str, str]] = {"first": "min_by", "last": "max_by"}
+    # Functions that give the value of a group's first and last row, by the rows' places. Without them, windows do.
+    ends: ClassVar[Mapping[str, str]] = {}
+    # Whether a pattern that needs no escapes has to say so, as some character escapes all the same.
+    escapes: ClassVar[bool] = False
+    # Characters that stand for others in a pattern.
+    wild: ClassVar[str] = "%_"
+    # What keeps the order of a query with an "order by" when it stands in brackets, put behind it.
+    ordered: ClassVar[str] = ""
+    # Whether rows come in the author's order, and without one in the same each time.
+    in_order: ClassVar[bool] = True
 
     def placeholder(self, name: str) -> str:
         """Return what stands for a bound value."""
         return f":{name}"
+
+    def named(self, name: str) -> str:
+        """Return a column's name as it stands between quotes."""
+        return name
 
     def key(self, column: FrameColumn, value: exp.Column) -> exp.Expr:
         """Return the key of a column."""
@@ -53,6 +66,18 @@ class Dialect:
     def aggregated(self, column: FrameColumn, function: str, value: exp.Column) -> exp.Expr:
         """Return the sum or the mean of a column."""
         return _AGGREGATES[function](this=value)
+
+    def extreme(self, column: FrameColumn, function: str, key: exp.Expr) -> exp.Expr:
+        """Return the least or the largest key, as `function` says."""
+        return _AGGREGATES[function](this=key)
+
+    def place(self) -> exp.Expr:
+        """Return a row's place in the order in which the rows come."""
+        return exp.Window(this=exp.RowNumber())
+
+    def folded(self, text: exp.Expr) -> exp.Expr:
+        """Return a text without the difference between upper and lower case."""
+        return exp.Lower(this=text)
 
     def compared(self, column: FrameColumn, operator: str, value: exp.Column, given: Any, bind: Bind) -> exp.Expr:
         """Return a comparison with one value, as the column's type may want it."""
@@ -75,17 +100,23 @@ class Dialect:
 class PageSql:
     """Writes the statements for one level of a result; `values` has what they bind.
 
-    `sql` is the author's statement, `taken` the names of its placeholders.
+    `sql` is the author's statement, `taken` the names of its placeholders; `ordered` says that it orders its rows.
     """
 
     sql: str
     level: Level
     dialect: Dialect
     taken: Iterable[str]
+    ordered: bool = False
     values: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Find a beginning for our own names that no placeholder of the author has."""
+        """Find a beginning for our own names that no placeholder of the author has, and a word that no column has."""
+        names = " ".join(column.name for column in self.level.columns)
+        # Some dialects look into what they write, and so have to know all of it.
+        self._text_stands_here = _TEXT
+        while self._text_stands_here in names:
+            self._text_stands_here += "_"
         self._prefix = "f"
         while any(name.lower().startswith(self._prefix) for name in self.taken):
             self._prefix += "_"
@@ -110,24 +141,50 @@ class PageSql:
         return self._text(exp.select(exp.alias_(_count(), "n")).from_(groups.subquery("g", copy=False)))
 
     def _text(self, query: exp.Select) -> str:
-        return query.sql(dialect=self.dialect.name, copy=False)
+        around = query.sql(dialect=self.dialect.name, copy=False)
+        return around.replace(self._text_stands_here, f"(\n{self.sql}\n{self._ending})", 1)
 
     def _filtered(self, query: exp.Select) -> exp.Select:
-        inner = exp.Subquery(this=exp.Var(this=f"\n{self.sql}\n"), alias=exp.TableAlias(this=exp.to_identifier(_INNER)))
-        if any(function in self.dialect.ends for _, function in self.level.aggregates):
-            inner = self._numbered(inner)
         self.values.clear()
+        ends = [(column, function) for column, function in self.level.aggregates if function in _ENDS]
+        inner: exp.Expr = self._inner(in_order=bool(ends) or not (self.level.group or self.level.sorts))
+        if ends:
+            inner = self._numbered(inner)
         condition = self._tests(self.level.tests)
+        if ends and not self.dialect.ends:
+            inner, condition = self._with_ends(inner, condition, ends), None
         query = query.from_(inner, copy=False)
         return query.where(condition, copy=False) if condition is not None else query
 
-    def _numbered(self, inner: exp.Subquery) -> exp.Subquery:
-        """Add each row's place in the order that the author gave the rows."""
-        place = exp.alias_(exp.Window(this=exp.RowNumber()), self._place(), quoted=True)
-        return exp.select("*", place).from_(inner).subquery(_INNER)
+    def _inner(self, *, in_order: bool) -> exp.Table:
+        self._ending = f"{self.dialect.ordered}\n" if in_order and self.ordered and self.dialect.ordered else ""
+        return exp.Table(this=exp.to_identifier(self._text_stands_here), alias=exp.TableAlias(this=_inner()))
 
-    def _place(self) -> str:
-        name, names = _PLACE, {column.name.lower() for column in self.level.columns}
+    def _numbered(self, inner: exp.Expr) -> exp.Subquery:
+        """Add each row's place in the order that the author gave the rows."""
+        place = self._aliased(self.dialect.place(), self._own(_PLACE))
+        return exp.select(_all_columns(), place).from_(inner).subquery(_inner())
+
+    def _with_ends(
+        self, inner: exp.Expr, condition: exp.Expr | None, ends: Iterable[tuple[FrameColumn, str]]
+    ) -> exp.Subquery:
+        """Add what the first or the last row of each row's group has, of the rows that the condition lets through."""
+        windows = [self._aliased(self._end(column, function), self._own(_END, column)) for column, function in ends]
+        query = exp.select(_all_columns(), *windows).from_(inner)
+        return (query.where(condition, copy=False) if condition is not None else query).subquery(_inner())
+
+    def _end(self, column: FrameColumn, function: str) -> exp.Expr:
+        place = exp.Ordered(this=self._column(self._own(_PLACE)), desc=function == "last")
+        return exp.Window(
+            this=exp.FirstValue(this=self._key(column)),
+            partition_by=[self._key(self.level.group)] if self.level.group else [],
+            order=exp.Order(expressions=[place]),
+        )
+
+    def _own(self, name: str, column: FrameColumn | None = None) -> str:
+        """Return a name that no column has."""
+        name += str(self.level.columns.index(column)) if column else ""
+        names = {one.name.lower() for one in self.level.columns}
         while name in names:
             name += "_"
         return name
@@ -155,9 +212,12 @@ class PageSql:
             return self.dialect.aggregated(column, function, self._column(column.name))
         if function in self.dialect.ends:
             # What a dialect lacks is an error of its own.
-            place = self._column(self._place())
+            place = self._column(self._own(_PLACE))
             return exp.func(self.dialect.ends[function], self._key(column), place, dialect=self.dialect.name)
-        return _AGGREGATES[function](this=self._key(column))
+        if function in _ENDS:
+            # All rows of a group have the same.
+            return self.dialect.extreme(column, "min", self._column(self._own(_END, column)))
+        return self.dialect.extreme(column, function, self._key(column))
 
     def _order(self) -> list[exp.Expr]:
         functions = {column.name: function for column, function in self.level.aggregates}
@@ -177,7 +237,8 @@ class PageSql:
         if self.level.group:
             columns = [self.level.group]
         else:
-            columns = [column for column in self.level.columns if self.level.sorts and column.type != "object"]
+            needed = self.level.sorts or not self.dialect.in_order
+            columns = [column for column in self.level.columns if needed and column.type != "object"]
         sorted_by = {column.name for column, _ in self.level.sorts}
         return [(self._key(column), False) for column in columns if column.name not in sorted_by]
 
@@ -229,7 +290,7 @@ class PageSql:
         given, negated = str(test.values[0]), test.operator in ("notContains", "notEqual")
         found: exp.Expr
         if test.operator in ("equals", "notEqual"):
-            found = exp.EQ(this=exp.Lower(this=text), expression=exp.Lower(this=self._bound(given)))
+            found = exp.EQ(this=self.dialect.folded(text), expression=self.dialect.folded(self._bound(given)))
         else:
             found = self._like(text, given, test.operator)
         if not negated:
@@ -238,20 +299,21 @@ class PageSql:
 
     def _like(self, text: exp.Expr, given: str, operator: str) -> exp.Expr:
         before, after = "" if operator == "startsWith" else "%", "" if operator == "endsWith" else "%"
-        plain = given.translate(_WILD)
-        pattern = exp.Lower(this=self._bound(f"{before}{plain}{after}"))
-        found = exp.Like(this=exp.Lower(this=text), expression=pattern)
+        plain = given.translate({ord(letter): f"!{letter}" for letter in f"!{self.dialect.wild}"})
+        pattern = self.dialect.folded(self._bound(f"{before}{plain}{after}"))
+        found = exp.Like(this=self.dialect.folded(text), expression=pattern)
         # Escapes keep DuckDB from the fast ways of searching.
-        return found if plain == given else exp.Escape(this=found, expression=_string("!"))
+        needless = plain == given and not self.dialect.escapes
+        return found if needless else exp.Escape(this=found, expression=_string("!"))
 
     def _key(self, column: FrameColumn) -> exp.Expr:
         return self.dialect.key(column, self._column(column.name))
 
     def _column(self, name: str) -> exp.Column:
-        return exp.column(name, table=_INNER, quoted=True)
+        return exp.column(self.dialect.named(name), table=_INNER, quoted=True)
 
     def _aliased(self, value: exp.Expr, name: str) -> exp.Expr:
-        return exp.alias_(value, name, quoted=True)
+        return exp.alias_(value, self.dialect.named(name), quoted=True)
 
     def _bound(self, value: Any) -> exp.Expr:
         name = f"{self._prefix}{len(self.values)}"
@@ -261,6 +323,15 @@ class PageSql:
 
 def _any(parts: Sequence[exp.Expr]) -> exp.Expr:
     return exp.or_(*parts, copy=False) if parts else exp.false()
+
+
+def _all_columns() -> exp.Column:
+    return exp.Column(this=exp.Star(), table=_inner())
+
+
+def _inner() -> exp.Identifier:
+    # Quoted in all places: some tell small letters from large ones, but not without quotes.
+    return exp.to_identifier(_INNER, quoted=True)
 
 
 def _string(text: str) -> exp.Literal:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
+from widgets_app.errors import SourceFailed
 from widgets_app.sources.base import Call, Limits, PreparedQuery
 from widgets_app.sources.frame import Frame, FrameColumn
 
@@ -97,8 +98,15 @@ class PageAsk:
         return self.start + rows if ended else None
 
 
+class NotPaged(SourceFailed):
+    """The source can't make the pages of this result; they can be made of all its rows."""
+
+    def __init__(self, message: str = "The source can't make pages of this result.") -> None:
+        super().__init__(message)
+
+
 class PagedQuery(PreparedQuery):
-    """A query whose source sorts, filters and groups by itself."""
+    """A query whose source sorts, filters and groups by itself; `page` may raise NotPaged if it can't."""
 
     @abstractmethod
     def page(self, values: Mapping[str, Any], ask: PageAsk, limits: Limits, call: Call) -> Frame:

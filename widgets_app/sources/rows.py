@@ -170,7 +170,7 @@ def value_as_json(column: str, value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     """Return a JSON form of a value that orjson doesn't know."""
     if isinstance(value, Decimal):
-        return orjson.Fragment(str(value)) if value.is_finite() else None
+        return _decimal(value)
     if isinstance(value, set | frozenset):
         return list(value)
     if isinstance(value, bytes | bytearray | memoryview):
@@ -182,6 +182,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime.timedelta):
         return str(value)
     return _converted(value)
+
+
+def _decimal(value: Decimal) -> Any:
+    if not value.is_finite():
+        return None
+    whole = abs(value) > MAX_SAFE_INTEGER and value.as_tuple().exponent == 0
+    return str(value) if whole else orjson.Fragment(str(value))
 
 
 def _converted(value: Any) -> Any:
