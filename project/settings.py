@@ -60,7 +60,7 @@ CORS_URLS_REGEX = r"^/(?!admin/|static/)"
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOW_PRIVATE_NETWORK = True
 CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
-CORS_EXPOSE_HEADERS = ["Content-Disposition", "ETag", "Retry-After", "X-Truncated"]
+CORS_EXPOSE_HEADERS = ["Age", "Content-Disposition", "ETag", "Retry-After", "X-Truncated"]
 CORS_PREFLIGHT_MAX_AGE = 600
 
 # Keys. Opening a deployment to everybody takes this explicit setting, and `check --deploy` complains about it.
@@ -77,6 +77,10 @@ WIDGETS_OUTBOUND_HOSTS = env.names("WIDGETS_OUTBOUND_HOSTS", [])
 WIDGETS_CATALOG_CHECK_SECONDS = env.number("WIDGETS_CATALOG_CHECK_SECONDS", 1.0, least=0, most=3600)
 WIDGETS_MANIFEST_CACHE_MB = env.number("WIDGETS_MANIFEST_CACHE_MB", 64, least=1, most=100_000)
 WIDGETS_RESULT_CACHE_MB = env.number("WIDGETS_RESULT_CACHE_MB", 256, least=0, most=100_000)
+# How long after its time a result is still given while a new one is made, and how old one must be to be made anew
+# for a request with Cache-Control: no-cache.
+WIDGETS_STALE_SECONDS = env.number("WIDGETS_STALE_SECONDS", 60, least=0, most=86_400)
+WIDGETS_NO_CACHE_SECONDS = env.number("WIDGETS_NO_CACHE_SECONDS", 1, least=1, most=86_400)
 
 # The largest file that an export may make.
 WIDGETS_EXPORT_MB = env.number("WIDGETS_EXPORT_MB", 2048, least=1, most=1_000_000)
@@ -147,9 +151,13 @@ CACHE_URL = env.text("CACHE_URL", "")
 if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://")):
     raise ImproperlyConfigured("CACHE_URL must start with redis:// or rediss://, or be empty for memory.")
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+    "default": {
+        "BACKEND": "widgets_app.stores.RedisStore",
+        "LOCATION": CACHE_URL,
+        "OPTIONS": {"serializer": "widgets_app.stores.Plain", "socket_connect_timeout": 1, "socket_timeout": 5},
+    }
     if CACHE_URL
-    else {"BACKEND": "widgets_app.cache.MemoryCache", "LOCATION": "results"}
+    else {"BACKEND": "widgets_app.stores.MemoryCache", "LOCATION": "results"}
 }
 
 AUTH_PASSWORD_VALIDATORS = [

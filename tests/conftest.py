@@ -15,8 +15,8 @@ from django.test import Client
 
 from tests.loopback import serving
 from tests.upstream import Upstream
+from widgets_app import cache
 from widgets_app.authentication import KEYS
-from widgets_app.cache import results
 from widgets_app.catalog import CATALOG
 from widgets_app.manifest.reading import read_app, read_query, read_widget
 from widgets_app.models import App, Query, Source, Widget
@@ -67,9 +67,15 @@ def refresh() -> None:
 @pytest.fixture(autouse=True)
 def _fresh_state() -> Iterator[None]:
     refresh()
-    results.clear()
+    cache.clear()
     yield
     refresh()
+
+
+@pytest.fixture(autouse=True)
+def _failures_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a source again at once after it has failed; tests of what happens otherwise set the time back."""
+    monkeypatch.setattr(cache, "FAILURE_SECONDS", 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,8 @@ _home = tempfile.mkdtemp(prefix="widgets-test-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["WIDGETS_HOME"] = _home
 os.environ["WIDGETS_CATALOG_CHECK_SECONDS"] = "0"
+# Results are as old as the tests say; those about stale ones switch them on.
+os.environ["WIDGETS_STALE_SECONDS"] = "0"
 # Processes that test side by side each have a Redis database of their own, counted from the one that is named.
 _redis, _, _number = os.environ.get("CACHE_URL", "").rpartition("/")
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")

@@ -15,6 +15,7 @@ from tests.loopback import ask, raw, serving
 from widgets_app import cache
 from widgets_app.authentication import KEYS
 from widgets_app.catalog import CATALOG
+from widgets_app.stores import MemoryCache
 
 WORKSPACE = "https://pro.openbb.co"
 
@@ -132,7 +133,7 @@ def port(
 ) -> Iterator[int]:
     """The whole application, with a table, a chart and a widget that only some may see; results kept in memory."""
     settings.WIDGETS_CATALOG_CHECK_SECONDS = 0
-    monkeypatch.setattr(cache, "results", cache.MemoryCache("test", {}))
+    monkeypatch.setattr(cache, "results", MemoryCache("test", {}))
     define_query("some", "select * from prices where price >= :least")
     params = [{"paramName": "least", "type": "number", "value": 0}]
     define_widget("table", query="some", params=params)

@@ -9,9 +9,9 @@ import pytest
 import time_machine
 
 from widgets_app import cache
-from widgets_app.cache import OVERHEAD, BoundedStore, MemoryCache
 from widgets_app.errors import SourceFailed
 from widgets_app.sources.frame import Frame
+from widgets_app.stores import OVERHEAD, BoundedStore, MemoryCache
 
 
 def make_frame(text: str = "x") -> Frame:

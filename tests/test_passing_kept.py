@@ -16,17 +16,17 @@ from tests.conftest import Define, refresh
 from tests.loopback import ask, eventually
 from tests.upstream import FORM, MB, PORT, Upstream
 from widgets_app import cache, catalog, passing
-from widgets_app.cache import MemoryCache
 from widgets_app.models import Source
 from widgets_app.sealing import seal
 from widgets_app.services.keys import key_issue
+from widgets_app.stores import MemoryCache
 
 pytestmark = pytest.mark.django_db
 
 MINUTE = 60_000
 WORKSPACE = "https://pro.openbb.co"
 # What the server adds, and Django and its framework for pages of their own; no client of widgets looks at these.
-NOT_OURS = {"date", "server", "referrer-policy", "cross-origin-opener-policy", "allow"}
+NOT_OURS = {"date", "server", "referrer-policy", "cross-origin-opener-policy", "allow", "age"}
 
 
 @pytest.fixture

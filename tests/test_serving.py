@@ -124,7 +124,7 @@ def test_a_row_limit_cuts_and_says_so(caller: Client, define_query: Define, defi
     define_widget(query="prices")
     response = caller.get("/prices")
     assert len(response.json()) == 2
-    assert response["X-Truncated"] == "2 rows"
+    assert response["X-Truncated"] == '2 rows; row limit of 2, set at the query "prices" or its source'
 
 
 def test_a_slow_query_is_answered_at_its_limit(caller: Client, define_query: Define, define_widget: Define) -> None:

@@ -269,7 +269,7 @@ def test_a_page_is_capped_and_says_so(
     define_widget(type="ssrm_table", query="prices")
     answer = caller.post("/prices", {"startRow": 0, "endRow": 50}, content_type="application/json")
     assert (len(answer.json()["rowData"]), answer.json()["rowCount"]) == (2, 3)
-    assert answer["X-Truncated"] == "2 rows"
+    assert answer["X-Truncated"] == "2 rows; most rows on one page; ask for the next one"
     last = caller.post("/prices", {"startRow": 2, "endRow": 50}, content_type="application/json")
     assert (len(last.json()["rowData"]), last.json()["rowCount"]) == (1, 3)
     assert "X-Truncated" not in last
@@ -336,7 +336,7 @@ def test_pages_of_rows_in_memory_that_are_not_kept_are_of_the_newest(post_number
 def test_pages_of_rows_that_a_limit_cut_say_so(post_numbers: Any) -> None:
     answer = post_numbers({"startRow": 0, "endRow": 9}, rows=3)
     assert (len(answer.json()["rowData"]), answer.json()["rowCount"]) == (3, 3)
-    assert answer["X-Truncated"] == "3 rows"
+    assert answer["X-Truncated"].startswith("3 rows; row limit of 3, set at the query")
 
 
 def test_a_page_of_rows_in_memory_takes_a_slot_of_its_source(post_numbers: Any) -> None:

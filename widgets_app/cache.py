@@ -1,196 +1,279 @@
-"""Results kept for a while: bounded in bytes, and made once however many ask at the same time."""
+"""Results shared: kept for a while, made once however many ask, given up when nobody waits for them any more."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, Generic, Protocol, TypeVar, cast
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from django.conf import settings
 from django.core.cache import caches
-from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+from django.core.cache.backends.base import BaseCache
 from redis.exceptions import RedisError
 
-
-class Keepable(Protocol):
-    """A result that can be kept: when it was made, in epoch seconds, and how many bytes it takes."""
-
-    @property
-    def made_at(self) -> float: ...
-
-    @property
-    def size(self) -> int: ...
-
+from widgets_app.errors import Abandoned, Busy, RequestError, SourceFailed, SourceTimeout
+from widgets_app.sources.base import Call
+from widgets_app.sources.frame import Frame
+from widgets_app.stores import MB, BoundedStore, Keepable, MemoryCache, Plain, RedisStore, SharedLock
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Keepable | None)
 
 logger = logging.getLogger(__name__)
 
-MB = 1024 * 1024
-# What a kept entry weighs besides its bytes.
-OVERHEAD = 512
+# For how long the failure of a source is told again before the source is asked again.
+FAILURE_SECONDS = 2.0
+# Results that are made anew behind the requests at the same time; those beyond wait for the next request.
+REFRESHES_AT_ONCE = 8
+# How long nobody asks a cache server that failed.
+AWAY_SECONDS = 5.0
+# How often a process looks whether another one has made a result: at first, and after a while.
+LOOK_SECONDS, LOOK_SECONDS_MOST = 0.02, 0.2
+
+Plain.register(Frame, body="json")
 
 
-class BoundedStore(Generic[T]):
-    """The most recently used values, at most `limit` bytes of them. Thread-safe."""
+class Leaving(Protocol):
+    """Knows when nobody waits for an answer any more."""
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-        self.used = 0
-        self._items: OrderedDict[Any, tuple[T, int]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: object) -> T | None:
-        """Return a value and make it the most recent one."""
-        with self._lock:
-            item = self._items.get(key)
-            if item is None:
-                return None
-            self._items.move_to_end(key)
-            return item[0]
-
-    def put(self, key: object, value: T, size: int) -> None:
-        """Keep a value of `size` bytes; the least recently used ones go when there is no room."""
-        with self._lock:
-            self._drop(key)
-            self._items[key] = (value, size + OVERHEAD)
-            self.used += size + OVERHEAD
-            while self.used > self.limit:
-                self._drop(next(iter(self._items)))
-
-    def drop(self, key: object) -> bool:
-        """Forget a value; say whether there was one."""
-        with self._lock:
-            return self._drop(key)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._items.clear()
-            self.used = 0
-
-    def _drop(self, key: object) -> bool:
-        item = self._items.pop(key, None)
-        if item is None:
-            return False
-        self.used -= item[1]
-        return True
+    def tell(self, call: Callable[[], object]) -> None:
+        """Have `call` called then."""
 
 
-class MemoryCache(BaseCache):
-    """Django's cache in this process's memory, bounded in bytes. Values must not be changed after they are set.
+class Failure(NamedTuple):
+    """How a source failed, and until when that is told again."""
 
-    Unlike Django's own, it counts bytes instead of entries, and does not pickle: a result may be 50 MB.
-    """
+    kind: type[RequestError]
+    text: str
+    retry_after: int | None
+    until: float
 
-    def __init__(self, location: str, params: dict[str, Any]) -> None:
-        super().__init__(params)
-        self._store: BoundedStore[tuple[Any, float]] = BoundedStore(settings.WIDGETS_RESULT_CACHE_MB * MB)
 
-    def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        """Return a value that has not run out."""
-        made = self.make_and_validate_key(key, version=version)
-        item = self._store.get(made)
-        if item is None:
-            return default
-        value, until = item
-        if until < time.time():
-            self._store.drop(made)
-            return default
-        return value
+class Run(Generic[K]):
+    """One making of a result, and those who wait for it."""
 
-    def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> None:
-        """Keep a value for `timeout` seconds, None meaning until there is no room."""
-        until = self.get_backend_timeout(timeout)
-        size: int = getattr(value, "size", None) or len(repr(value))
-        made = self.make_and_validate_key(key, version=version)
-        self._store.put(made, (value, float("inf") if until is None else until), size)
+    def __init__(self, call: Call | None) -> None:
+        self.call = call
+        self.outcome: Future[K] = Future()
+        self.waiting: set[object] = set()
 
-    def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Keep a value unless there is one."""
-        if self.get(key, version=version) is not None:
-            return False
-        self.set(key, value, timeout, version)
-        return True
-
-    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
-        """Keep a value for another `timeout` seconds."""
-        value = self.get(key, version=version)
-        if value is None:
-            return False
-        self.set(key, value, timeout, version)
-        return True
-
-    def delete(self, key: Any, version: int | None = None) -> bool:
-        """Forget a value."""
-        return self._store.drop(self.make_and_validate_key(key, version=version))
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._store.clear()
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.call is not None and self.call.abandoned.done()
 
 
 # One for all threads: Django's own `cache` is another object in each, with connections and memory of its own.
 results: BaseCache = caches.create_connection("default")
 
-_running: dict[str, Future[Any]] = {}
-_running_lock = threading.Lock()
+_running: dict[str, Run[Any]] = {}
+_lock = threading.Lock()
+_failures: BoundedStore[Failure] = BoundedStore(MB)
+_refreshes = threading.BoundedSemaphore(REFRESHES_AT_ONCE)
+_away_until = 0.0
 
 
-def shared(key: str, *, seconds: float, make: Callable[[], K]) -> K:
+def clear() -> None:
+    """Forget all results and failures."""
+    global _away_until
+    results.clear()
+    _failures.clear()
+    _away_until = 0.0
+
+
+def stale_seconds(seconds: float) -> float:
+    """Return for how long a result that was fresh for `seconds` is still given while a new one is made."""
+    return min(seconds, settings.WIDGETS_STALE_SECONDS)
+
+
+def shared(
+    key: str,
+    *,
+    seconds: float,
+    make: Callable[[], K],
+    force: bool = False,
+    patience: float = 30.0,
+    call: Call | None = None,
+    departure: Leaving | None = None,
+    renew: Callable[[], K] | None = None,
+) -> K:
     """Return the kept result of `key`, or make it and keep it for `seconds`; 0 makes it every time.
 
-    Callers who ask for the same result while it is being made wait for it, and share its error too. `make` may
-    return None for a result that can't be shared: all of them get None, and nothing is kept.
+    For a while longer it is still given, and made anew behind that, with `renew` where `make` won't do. `force` has
+    it made anew at once, unless it has only just been made. Callers who ask for the same result while it is being
+    made wait for it, up to `patience` seconds for another process, and share its error too. When all who wait have
+    departed, `call` is abandoned. `make` may return None for a result that can't be shared: all get None, and nothing
+    is kept.
     """
     if seconds <= 0:
+        if departure is not None and call is not None:
+            departure.tell(call.abandon)
         return make()
-    if (kept := _kept(key, seconds)) is not None:
+    kept = _kept(key)
+    age = float("inf") if kept is None else time.time() - kept.made_at
+    if age < (min(seconds, settings.WIDGETS_NO_CACHE_SECONDS) if force else seconds):
         return cast(K, kept)
-    with _running_lock:
-        running = _running.get(key)
-        mine: Future[K] = running or _running.setdefault(key, Future())
-    if running is not None:
-        return cast(K, running.result())
-    return _make(key, mine, seconds=seconds, make=make)
+    work = partial(_once, key, seconds=seconds, known=kept, patience=patience)
+    if age < seconds + stale_seconds(seconds) and not force:
+        _refresh(key, partial(work, renew or make))
+        return cast(K, kept)
+    _tell_failure(key)
+    return _joined(key, partial(work, make), call, departure)
 
 
 def kept_in_memory(key: str, *, seconds: float) -> Any:
-    """Return the kept result of `key` if this process has it, without waiting for anything."""
-    return _kept(key, seconds) if isinstance(results, MemoryCache) else None
-
-
-def _kept(key: str, seconds: float) -> Any:
-    kept: Any = _guarded(lambda: results.get(key))
-    # Another widget on the same query may have kept it for longer than this one calls fresh.
+    """Return the kept result of `key` if this process has it and it is fresh, without waiting for anything."""
+    kept = _kept(key) if isinstance(results, MemoryCache) else None
     return kept if kept is not None and time.time() - kept.made_at < seconds else None
 
 
-def _make(key: str, future: Future[K], *, seconds: float, make: Callable[[], K]) -> K:
+def _kept(key: str) -> Any:
+    return _guarded(lambda: results.get(key))
+
+
+def _joined(key: str, work: Callable[[Run[K]], K], call: Call | None, departure: Leaving | None) -> K:
+    """Wait for the run of a result, and begin it if there is none."""
+    gone: Future[None] = Future()
+    with _lock:
+        begun = _running.get(key)
+        run: Run[K] = begun or _running.setdefault(key, Run(call))
+        run.waiting.add(gone)
+    if departure is not None:
+        departure.tell(partial(_leave, key, run, gone))
+    if begun is None:
+        _finish(key, run, work)
+    wait([run.outcome, gone], return_when=FIRST_COMPLETED)
+    if not run.outcome.done():
+        raise Abandoned("Nobody waits for this answer any more.")
+    return run.outcome.result()
+
+
+def _leave(key: str, run: Run[Any], gone: Future[None]) -> None:
+    """Take somebody off those who wait; the last one ends the run. May be called again."""
+    with _lock:
+        run.waiting.discard(gone)
+        if not gone.done():
+            gone.set_result(None)
+        if run.waiting or run.call is None or run.outcome.done():
+            return
+        # Whoever asks from now on begins anew.
+        _forget(key, run)
+    run.call.abandon()
+
+
+def _forget(key: str, run: Run[Any]) -> None:
+    if _running.get(key) is run:
+        del _running[key]
+
+
+def _finish(key: str, run: Run[K], work: Callable[[Run[K]], K]) -> None:
+    """Do the work of a run, and tell its outcome to all who wait."""
     try:
-        made = make()
-        if made is not None:
-            _guarded(lambda: results.set(key, made, seconds))
+        run.outcome.set_result(work(run))
     except BaseException as error:
-        future.set_exception(error)
-        raise
-    else:
-        future.set_result(made)
-        return made
+        if isinstance(error, SourceFailed | SourceTimeout) and not run.abandoned:
+            failure = Failure(type(error), str(error), error.retry_after, time.monotonic() + FAILURE_SECONDS)
+            _failures.put(key, failure, len(failure.text))
+        run.outcome.set_exception(error)
     finally:
-        with _running_lock:
-            del _running[key]
+        with _lock:
+            _forget(key, run)
+
+
+def _tell_failure(key: str) -> None:
+    failure = _failures.get(key)
+    if failure is not None and time.monotonic() < failure.until:
+        # Another one each time: an error that is raised again keeps the frames of all who saw it.
+        raise failure.kind(failure.text, retry_after=failure.retry_after)
+
+
+def _refresh(key: str, work: Callable[[Run[Any]], Any]) -> None:
+    """Have a result made anew in a thread of its own, unless it is being made or has just failed."""
+    failure = _failures.get(key)
+    if failure is not None and time.monotonic() < failure.until:
+        return
+    with _lock:
+        if key in _running or not _refreshes.acquire(blocking=False):
+            return
+        run = _running[key] = Run[Any](None)
+    try:
+        threading.Thread(target=_refreshed, args=(key, run, work), name="refresh", daemon=True).start()
+    except RuntimeError:  # no thread to spare
+        _refreshes.release()
+        with _lock:
+            _forget(key, run)
+        run.outcome.set_exception(Busy("This machine has no thread to spare. Try again in a moment.", retry_after=2))
+
+
+def _refreshed(key: str, run: Run[Any], work: Callable[[Run[Any]], Any]) -> None:
+    _finish(key, run, work)
+    _refreshes.release()
+    if error := run.outcome.exception():
+        logger.warning("A kept result couldn't be made anew: %s", error)
+    elif run.outcome.result() is None:
+        _guarded(lambda: results.delete(key))
+
+
+def _once(key: str, make: Callable[[], K], run: Run[K], *, seconds: float, known: Any, patience: float) -> K:
+    """Make and keep a result, unless another process has made one since that is newer than the `known` one."""
+    lock = _lock_of(key)
+    until = time.monotonic() + patience
+    taken = False
+    while lock is not None and not run.abandoned and time.monotonic() < until:
+        if (taken := _guarded(lock.take)) is not False:
+            break
+        _await(lock, run, until)
+        if (newer := _newer(key, known, seconds)) is not None:
+            return cast(K, newer)
+    try:
+        # It may have been made since this caller looked for it.
+        newer = _newer(key, known, seconds)
+        return cast(K, newer) if newer is not None else _made(key, make, seconds)
+    finally:
+        if lock is not None and taken:
+            _guarded(lock.release)
+
+
+def _lock_of(key: str) -> SharedLock | None:
+    store = results
+    return _guarded(lambda: store.lock(key)) if isinstance(store, RedisStore) else None
+
+
+def _await(lock: SharedLock, run: Run[Any], until: float) -> None:
+    """Wait until another process gives a lock back or dies, as long as anybody waits here."""
+    pause = LOOK_SECONDS
+    left = [run.call.abandoned] if run.call is not None else [Future[None]()]
+    while _guarded(lock.is_taken) and time.monotonic() < until and not run.abandoned:
+        wait(left, timeout=pause)
+        pause = min(2 * pause, LOOK_SECONDS_MOST)
+
+
+def _newer(key: str, known: Any, seconds: float) -> Any:
+    kept = _kept(key)
+    if kept is None or (known is not None and kept.made_at <= known.made_at):
+        return None
+    return kept if time.time() - kept.made_at < seconds else None
+
+
+def _made(key: str, make: Callable[[], K], seconds: float) -> K:
+    made = make()
+    if made is not None:
+        _guarded(lambda: results.set(key, made, seconds + stale_seconds(seconds)))
+    return made
 
 
 def _guarded(work: Callable[[], T]) -> T | None:
     """Do without the cache server when it is away: slower, but right."""
+    global _away_until
+    if time.monotonic() < _away_until:
+        return None
     try:
         return work()
     except (RedisError, OSError) as error:
+        _away_until = time.monotonic() + AWAY_SECONDS
         logger.warning("The result cache can't be used: %s", error)
         return None

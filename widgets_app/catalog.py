@@ -16,7 +16,6 @@ import brotli
 from django.conf import settings
 
 from widgets_app import snapshots
-from widgets_app.cache import MB, BoundedStore
 from widgets_app.compiled import (
     AgentEntry,
     AppEntry,
@@ -36,6 +35,7 @@ from widgets_app.manifest import document
 from widgets_app.models import Agent, App, Query, Revision, Source, Version, Widget
 from widgets_app.parameters.types import ParameterSpec
 from widgets_app.parameters.validate import merge
+from widgets_app.stores import MB, BoundedStore
 
 T = TypeVar("T")
 Passing = Entry | AgentEntry

@@ -22,6 +22,7 @@ from widgets_app.sealing import unseal
 from widgets_app.shapes.base import Shape, ShapeOptions
 from widgets_app.shapes.registry import shape_for
 from widgets_app.sources.base import Limits, PreparedQuery, SourceBackend
+from widgets_app.sources.frame import Frame
 from widgets_app.sources.limits import Slots
 from widgets_app.sources.registry import backend_class
 from widgets_app.sources.static import StaticQuery
@@ -151,6 +152,16 @@ class PublishedQuery:
     options_path: str
     prepared: PreparedQuery | None
     fault: str
+    cron: str = ""
+
+    def told_limit(self, frame: Frame) -> str:
+        """Say how many rows are left of a result that a limit cut, which one that is, and where it is set."""
+        told = {
+            "rows": f'row limit of {self.limits.rows}, set at the query "{self.name}" or its source',
+            "bytes": f'size limit of {self.limits.bytes // MB} MB, set at the source of the query "{self.name}"',
+            "page": "most rows on one page; ask for the next one",
+        }
+        return f"{frame.row_count} rows; {told[frame.cut_by]}"
 
     def ready(self) -> PreparedQuery:
         """Return it ready to run; what failed when it was compiled, such as a missing file, may work by now."""
@@ -402,6 +413,7 @@ def query_of(version: int, published: Mapping[str, Any], source: OpenSource | No
         options_path=published["options_path"],
         prepared=prepared,
         fault=fault,
+        cron=published.get("cron", ""),
     )
 
 

@@ -15,6 +15,7 @@ from widgets_app import catalog, exceptions
 from widgets_app.authentication import KEYS, authenticate
 from widgets_app.catalog import CATALOG, Rendered
 from widgets_app.errors import RequestError
+from widgets_app.serving import etag_matches
 from widgets_app.shapes.base import JSON
 
 # Path -> manifest. `templates.json` is the older name of `apps.json`.
@@ -77,15 +78,11 @@ def _refusal(error: RequestError) -> Document:
 def _found(rendered: Rendered, headers: Mapping[str, str]) -> Document:
     # Workspace must ask each time, and learns for a few bytes that nothing has changed.
     common = (("ETag", rendered.etag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"))
-    if _matches(headers.get("if-none-match", ""), rendered.etag):
+    if etag_matches(headers.get("if-none-match", ""), rendered.etag):
         return Document(304, common, b"")
     encoding, content = _encoded(rendered, headers.get("accept-encoding", ""))
     coded = (("Content-Encoding", encoding),) if encoding else ()
     return Document(200, (("Content-Type", JSON), *common, *coded), content)
-
-
-def _matches(sent: str, etag: str) -> bool:
-    return bool(sent) and (sent == "*" or etag in (part.strip().removeprefix("W/") for part in sent.split(",")))
 
 
 def _encoded(rendered: Rendered, accepted: str) -> tuple[str, bytes]:

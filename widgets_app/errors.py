@@ -88,6 +88,12 @@ class Busy(RequestError):
     status = 503
 
 
+class Abandoned(RequestError):
+    """Nobody waits for the answer any more, so nobody sees this."""
+
+    status = 499
+
+
 class SourceTimeout(RequestError):
     """The data source took longer than its time limit."""
 

@@ -55,11 +55,17 @@ def _kept_rows(path: str, query_string: str, sent: Mapping[str, str], address: s
     try:
         caller = authenticate(sent, query, address)
         query.pop(QUERY_NAME, None)
-        asked = Asked(path.removeprefix("/"), query, query_string=without_key(query_string))
+        asked = Asked(
+            path.removeprefix("/"),
+            query,
+            query_string=without_key(query_string),
+            force=serving.is_forced(sent.get("cache-control", ""), sent.get("pragma", "")),
+            known=sent.get("if-none-match", ""),
+        )
         served = serving.serve_kept(asked, caller)
     except RequestError:
         return None  # Django finds the same, and tells it
-    return (200, served.headers, served.content) if served and isinstance(served.content, bytes) else None
+    return (served.status, served.headers, served.content) if served and isinstance(served.content, bytes) else None
 
 
 @lru_cache(maxsize=256)

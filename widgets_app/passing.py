@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 from widgets_app import cache
 from widgets_app.authentication import Caller
 from widgets_app.catalog import PassRoute
 from widgets_app.compiled import OpenSource
-from widgets_app.errors import BadRequest, SourceFailed
+from widgets_app.errors import Abandoned, BadRequest, SourceFailed
 from widgets_app.shapes.base import SANDBOX
 from widgets_app.sources.base import Answer, Call, Forward, Pieces, UpstreamBackend
+from widgets_app.stores import Plain
 
 # The largest answer that is kept; a larger one is streamed each time.
 KEPT_BYTES = 8 * 1024 * 1024
@@ -32,12 +33,13 @@ Headers = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A whole answer of an upstream; it is kept if its status is 200."""
+    """A whole answer of an upstream."""
 
     headers: Headers
     content: bytes
     status: int = 200
     made_at: float = field(default_factory=time.time)
+    kept: bool = False
 
     @property
     def size(self) -> int:
@@ -60,38 +62,43 @@ class Joined(Iterator[bytes]):
         self._rest.close()
 
 
-class Leaving(Protocol):
-    """Knows when nobody waits for an answer any more."""
-
-    def tell(self, call: Callable[[], object]) -> None:
-        """Have `call` called then."""
+Plain.register(Passed, body="content")
 
 
-def passed(route: PassRoute, forward: Forward, caller: Caller, departure: Leaving | None = None) -> Passed | Answer:
+def passed(
+    route: PassRoute, forward: Forward, caller: Caller, departure: cache.Leaving | None = None, *, force: bool = False
+) -> Passed | Answer:
     """Send a request on; return the answer whole where it is kept, else as it comes.
 
-    One that isn't kept ends with the departure of who asked. Raises as `UpstreamBackend.send`, and for what goes
-    wrong before the first piece of the body.
+    It ends with the departure of who asked, unless others wait for it too. Raises as `UpstreamBackend.send`, and for
+    what goes wrong before the first piece of the body.
     """
-    if not _may_keep(route, forward):
-        return _begun(_send(route, forward, caller, departure))
+    call = Call(caller={"name": caller.name})
     opened: list[Passed | Answer] = []
-    kept = cache.shared(
-        _key(route, forward),
-        seconds=route.stale_seconds,
-        make=lambda: _whole(_send(route, forward, caller), opened),
-    )
-    if kept is not None:
-        return kept
-    # It could not be kept: whoever asked first has it open, others ask for themselves.
-    return opened.pop() if opened else _begun(_send(route, forward, caller, departure))
+    if _may_keep(route, forward):
+        kept = cache.shared(
+            key_of(route, forward),
+            seconds=route.stale_seconds,
+            make=lambda: _whole(_send(route, forward, call), call, opened),
+            force=force,
+            patience=route.upstream.limits.seconds,
+            call=call,
+            departure=departure,
+            renew=lambda: _renewed(route, forward, call),
+        )
+        if kept is not None:
+            return kept
+    if departure is not None:
+        departure.tell(call.abandon)
+    # Where it could not be kept, whoever asked first has it open, and others ask for themselves.
+    return opened.pop() if opened else _begun(_send(route, forward, call))
 
 
 def kept_in_memory(route: PassRoute, forward: Forward) -> Passed | None:
     """Return the kept answer if this process has it, without waiting for anything."""
     if not _may_keep(route, forward):
         return None
-    kept: Passed | None = cache.kept_in_memory(_key(route, forward), seconds=route.stale_seconds)
+    kept: Passed | None = cache.kept_in_memory(key_of(route, forward), seconds=route.stale_seconds)
     return kept
 
 
@@ -119,18 +126,19 @@ def _may_keep(route: PassRoute, forward: Forward) -> bool:
     return route.stale_seconds > 0 and forward.method == "GET" and forward.body is None
 
 
-def _key(route: PassRoute, forward: Forward) -> str:
+def key_of(route: PassRoute, forward: Forward) -> str:
+    """Return the name under which an answer is kept."""
     # The settings, with their sealed secrets: another upstream, or other rights there, may answer something else.
     asked = repr((route.upstream.settings, forward.method, forward.path, forward.query))
     return hashlib.blake2b(asked.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
 
 
-def _send(route: PassRoute, forward: Forward, caller: Caller, departure: Leaving | None = None) -> Answer:
-    call = Call(caller={"name": caller.name})
+def _send(route: PassRoute, forward: Forward, call: Call) -> Answer:
     stops: list[Callable[[], None]] = [lambda: all_of(call.on_cancel)]
-    if departure is not None:
-        departure.tell(lambda: all_of(stops))
+    call.abandoned.add_done_callback(lambda _: all_of(stops))
     answer = _exchange(route.upstream, forward, call)
+    if call.abandoned.done():
+        answer.close()
     # Closed first, an answer has nothing to say about the connection that is cut then.
     stops.insert(0, answer.close)
     return answer
@@ -167,7 +175,17 @@ def _begun(answer: Answer) -> Passed | Answer:
     return answer if first is None else replace(answer, chunks=Joined([first], answer.chunks))
 
 
-def _whole(answer: Answer, opened: list[Passed | Answer]) -> Passed | None:
+def _renewed(route: PassRoute, forward: Forward, call: Call) -> Passed | None:
+    """Ask again for a kept answer, when nobody waits for it: one that may not be kept any more is closed."""
+    opened: list[Passed | Answer] = []
+    kept = _whole(_send(route, forward, call), call, opened)
+    for answer in opened:
+        if isinstance(answer, Answer):
+            answer.close()
+    return kept
+
+
+def _whole(answer: Answer, call: Call, opened: list[Passed | Answer]) -> Passed | None:
     """Read an answer that may be kept; one that may not be, or is too large, goes to `opened` instead."""
     if not _is_keepable(answer):
         opened.append(_begun(answer))
@@ -179,7 +197,10 @@ def _whole(answer: Answer, opened: list[Passed | Answer]) -> Passed | None:
         if size > KEPT_BYTES:
             opened.append(replace(answer, chunks=Joined(pieces, answer.chunks)))
             return None
-    return Passed(answer.headers, b"".join(pieces))
+    if call.abandoned.done():
+        # A body that is closed early looks like one that ends.
+        raise Abandoned("Nobody waits for this answer any more.")
+    return Passed(answer.headers, b"".join(pieces), kept=True)
 
 
 def _is_keepable(answer: Answer) -> bool:

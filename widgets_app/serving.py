@@ -29,26 +29,32 @@ from widgets_app.sources.frame import Frame
 from widgets_app.sources.held import HeldRows, held
 from widgets_app.sources.limits import Deadline, run_limited
 from widgets_app.sources.paging import NotPaged, PageAsk, PagedQuery
+from widgets_app.stores import MB, BoundedStore, Keepable, Plain
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Keepable | None)
 
 POST_BYTES = 1024 * 1024  # bytes of a body that is read as JSON
 HELD_MB = 256  # results of sources that make no pages themselves, kept to make pages of
 PAGE_TOO_LARGE = "{count:,} rows take more than {size} MB. Ask for fewer rows at a time."
+# What an upstream's answer says of its own age and form, once it is kept here.
+REPLACED = frozenset({"age", "cache-control", "etag"})
+NOT_KEPT = ("Cache-Control", "no-store")
 NO_SOURCE = 'The widget "{id}" has no data source yet. Choose a query or an upstream for it in the admin.'
 NO_SHAPE = 'Widgets of the type "{type}" get no data from queries yet. Choose another type, or an upstream.'
 
 
 _holding = threading.Lock()
-_held_rows: cache.BoundedStore[HeldRows] = cache.BoundedStore(HELD_MB * cache.MB)
+_held_rows: BoundedStore[HeldRows] = BoundedStore(HELD_MB * MB)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request for data. `path` has no leading slash; `query` holds texts, lists or JSON values by name.
 
-    The rest is for upstreams: `query_string` is the query as it came, without our key, the body is read once, and
-    `departure` knows when nobody waits any more.
+    `departure` knows when nobody waits any more, `force` asks for a result that is made anew, and `known` is the
+    If-None-Match of who has an answer already. The rest is for upstreams: `query_string` is the query as it came,
+    without our key, and the body is read once.
     """
 
     path: str
@@ -58,7 +64,9 @@ class Asked:
     content_type: str = ""
     body: Iterable[bytes] | None = None
     length: int | None = None
-    departure: passing.Leaving | None = None
+    departure: cache.Leaving | None = None
+    force: bool = False
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +79,53 @@ class Served:
     frame: Frame | None = None
 
     @classmethod
-    def of(cls, body: Body, frame: Frame | None = None) -> Served:
-        """Return the answer with a finished body; one header says when a limit cut rows off."""
-        headers = [("Content-Type", body.content_type), ("Cache-Control", "no-store"), *body.headers]
-        if frame is not None and frame.truncated:
-            headers.append(("X-Truncated", f"{frame.row_count} rows"))
-        return cls(body.content, headers, frame=frame)
+    def of(cls, body: Body, frame: Frame | None = None, read: Read | None = None, tag: object = None) -> Served:
+        """Return the answer with a finished body. One header says which limit cut rows off, others how old it is.
+
+        `tag` is what the body depends on besides the result.
+        """
+        headers = [("Content-Type", body.content_type), *body.headers]
+        if frame is None or read is None:
+            return cls(body.content, [*headers, NOT_KEPT], frame=frame)
+        if frame.truncated:
+            headers.append(("X-Truncated", read.query.told_limit(frame)))
+        return cls(body.content, [*headers, *kept_headers((read.key, tag), frame.made_at, read.seconds)], frame=frame)
+
+    def unless(self, known: str) -> Served:
+        """Return the answer for somebody who has one already: the news that it is the same, if it is."""
+        etag = next((value for name, value in self.headers if name == "ETag"), None)
+        if etag is None or self.status != 200 or not etag_matches(known, etag):
+            return self
+        if not isinstance(self.content, bytes):
+            self.content.close()
+        headers = [(name, value) for name, value in self.headers if not name.startswith("Content-")]
+        return Served(b"", headers, 304, self.frame)
+
+
+def kept_headers(what: object, made_at: float, seconds: float) -> list[tuple[str, str]]:
+    """Return the headers that say how old an answer is, and how to ask whether there is a newer one.
+
+    A browser may keep the answer, and must ask each time: with a key of less rights it learns nothing.
+    """
+    age = ("Age", str(max(0, int(time.time() - made_at))))
+    if seconds <= 0:
+        return [age, NOT_KEPT]
+    tag = hashlib.blake2b(repr((what, made_at)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return [age, ("Cache-Control", "private, no-cache"), ("ETag", f'W/"{tag}"')]
+
+
+def is_forced(cache_control: str, pragma: str) -> bool:
+    """Say whether a request wants a result that is made anew.
+
+    `max-age=0` is not enough: browsers send it with each reload of a page, to have what they kept compared.
+    """
+    return any(part.strip().lower() == "no-cache" for part in (*cache_control.split(","), pragma))
+
+
+def etag_matches(known: str, etag: str) -> bool:
+    """Say whether an If-None-Match names an answer's ETag."""
+    plain = etag.removeprefix("W/")
+    return bool(known) and (known == "*" or plain in (part.strip().removeprefix("W/") for part in known.split(",")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +139,20 @@ class Read:
     key: str
     seconds: float
     deadline: Deadline
+    departure: cache.Leaving | None = None
+    force: bool = False
+
+    def shared(self, key: str, make: Callable[[], K]) -> K:
+        """Return a result under a key of this query's, kept or made on the terms of who asks."""
+        return cache.shared(
+            key,
+            seconds=self.seconds,
+            make=make,
+            force=self.force,
+            patience=self.query.limits.seconds,
+            call=self.call,
+            departure=self.departure,
+        )
 
     def fresh(self) -> Frame:
         """Run the query within its limits, in a slot of its source."""
@@ -111,9 +174,12 @@ class Total:
     size: int = 8
 
 
+Plain.register(Total)
+
+
 def fetch(read: Read) -> Frame:
     """Return the rows of a query, kept or fresh, within its limits."""
-    return cache.shared(read.key, seconds=read.seconds, make=read.fresh)
+    return read.shared(read.key, read.fresh)
 
 
 def _kept_in_memory(read: Read) -> Frame | None:
@@ -126,6 +192,10 @@ def serve(asked: Asked, caller: Caller) -> Served:
 
     Raises a RequestError in one line that says what to do.
     """
+    return _served(asked, caller).unless(asked.known)
+
+
+def _served(asked: Asked, caller: Caller) -> Served:
     if asked.path in catalog.current().form_paths and (form := _form(asked, caller)):
         return form
     route, asked = _found(asked, caller)
@@ -176,10 +246,17 @@ def _whole_body(asked: Asked) -> bytes:
 
 def serve_kept(asked: Asked, caller: Caller) -> Served | None:
     """Answer from memory, with little work; None where a source or work on rows is needed. Raises as `serve`."""
+    if asked.force:
+        return None
+    found = _served_kept(asked, caller)
+    return None if found is None else found.unless(asked.known)
+
+
+def _served_kept(asked: Asked, caller: Caller) -> Served | None:
     route, asked = _found(asked, caller)
     if isinstance(route, PassRoute):
         kept = passing.kept_in_memory(route, _forward(asked))
-        return None if kept is None else Served(kept.content, passing.headers_of(kept.headers))
+        return None if kept is None else _passed_whole(route, asked, kept)
     if isinstance(route, OptionsRoute) or route.query is None or route.query.prepared is None:
         return None
     if route.query.prepared.waits:
@@ -188,8 +265,14 @@ def serve_kept(asked: Asked, caller: Caller) -> Served | None:
     return _data(route, asked, caller, _kept_in_memory) if passes_rows else None
 
 
-def reading(query: PublishedQuery, values: Mapping[str, Any], caller: Caller, stale_seconds: float) -> Read:
-    """Return what is to be read, and the name under which its result is kept.
+def reading(
+    query: PublishedQuery,
+    values: Mapping[str, Any],
+    caller: Caller,
+    stale_seconds: float,
+    asked: Asked | None = None,
+) -> Read:
+    """Return what is to be read, and the name under which its result is kept; `asked` has the wishes of who asks.
 
     Raises Forbidden where the caller lacks a value that the query needs.
     """
@@ -199,15 +282,17 @@ def reading(query: PublishedQuery, values: Mapping[str, Any], caller: Caller, st
     call = Call(caller=caller.told())
     # Whatever the result depends on; the caller only where the query looks at who asks.
     who = call.caller if prepared.uses_caller else None
-    asked = repr((query.version, query.limits, prepared.fingerprint(), sorted(used.items()), who))
+    named = repr((query.version, query.limits, prepared.fingerprint(), sorted(used.items()), who))
     return Read(
         query=query,
         prepared=prepared,
         values=used,
         call=call,
-        key=hashlib.blake2b(asked.encode(), digest_size=20).hexdigest(),
+        key=hashlib.blake2b(named.encode(), digest_size=20).hexdigest(),
         seconds=stale_seconds if query.cache_seconds is None else query.cache_seconds,
         deadline=Deadline(query.limits.seconds, f'Query "{query.name}"'),
+        departure=asked.departure if asked else None,
+        force=asked.force if asked else False,
     )
 
 
@@ -228,22 +313,25 @@ def _options(route: OptionsRoute, asked: Asked, caller: Caller) -> Served:
     values = validate(specs, asked.query, now=timezone.localtime())
     if None in values.values():
         return Served.of(Body(b"[]"))
-    frame = fetch(reading(route.query, values, caller, STALE_SECONDS))
-    return Served.of(Body(options_body(frame)), frame)
+    read = reading(route.query, values, caller, STALE_SECONDS, asked)
+    frame = fetch(read)
+    return Served.of(Body(options_body(frame)), frame, read, "options")
 
 
 def _data(route: DataRoute, asked: Asked, caller: Caller, get: Callable[[Read], Frame | None]) -> Served | None:
     """Answer with a widget's data; `get` has the rows, or None where there is no answer then."""
     shape, options = _shape(route)
     values = validate(route.specs, asked.query, now=timezone.localtime())
-    frame = None
+    frame = read = None
     if route.query is not None:
-        frame = get(reading(route.query, values, caller, route.stale_seconds))
+        read = reading(route.query, values, caller, route.stale_seconds, asked)
+        frame = get(read)
         if frame is None:
             return None
     elif shape.needs_rows(options):
         raise NotFound(NO_SOURCE.format(id=route.entry.id))
-    return Served.of(shape.render(frame, options, _ask(route.entry, values, asked.query)), frame)
+    ask = _ask(route.entry, values, asked.query)
+    return Served.of(shape.render(frame, options, ask), frame, read, (route.entry.version, ask))
 
 
 def _paged(route: DataRoute, shape: PagedTable, asked: Asked, caller: Caller) -> Served:
@@ -253,10 +341,13 @@ def _paged(route: DataRoute, shape: PagedTable, asked: Asked, caller: Caller) ->
     values = validate(route.specs, query, now=timezone.localtime())
     if route.query is None:
         raise NotFound(NO_SOURCE.format(id=route.entry.id))
-    page, total = _page(reading(route.query, values, caller, route.stale_seconds), ask)
+    read = reading(route.query, values, caller, route.stale_seconds, asked)
+    page, total = _page(read, ask)
     if ask.capped and ask.start + page.row_count < total:
-        page = replace(page, truncated=True)
-    return Served.of(shape.render_page(page, total, _ask(route.entry, values, query)), page)
+        page = replace(page, truncated=True, cut_by="page")
+    # Nothing that is posted can be kept by who asks.
+    answer = Served.of(shape.render_page(page, total, _ask(route.entry, values, query)), page, replace(read, seconds=0))
+    return answer
 
 
 def _page(read: Read, ask: PageAsk) -> tuple[Frame, int]:
@@ -268,7 +359,8 @@ def _page(read: Read, ask: PageAsk) -> tuple[Frame, int]:
     # Pages of one result must not be taken for pages of the next.
     read = replace(read, key=f"{read.key} {rows.frame.made_at}")
     page, total = _made(read, rows.query, {}, ask)
-    return replace(page, made_at=rows.frame.made_at, truncated=rows.frame.truncated), total
+    whole = rows.frame
+    return replace(page, made_at=whole.made_at, truncated=whole.truncated, cut_by=whole.cut_by), total
 
 
 def _held(read: Read) -> HeldRows:
@@ -286,11 +378,7 @@ def _held(read: Read) -> HeldRows:
 def _made(read: Read, paged: PagedQuery, values: Mapping[str, Any], ask: PageAsk) -> tuple[Frame, int]:
     # The rows of a page are limited already, and a shorter one would leave a hole between it and the next.
     limits = replace(read.query.limits, rows=ask.end - ask.start)
-    page = cache.shared(
-        _key(read, ask),
-        seconds=read.seconds,
-        make=lambda: read.limited(lambda: paged.page(values, ask, limits, read.call)),
-    )
+    page = read.shared(_key(read, ask), lambda: read.limited(lambda: paged.page(values, ask, limits, read.call)))
     if page.truncated:
         raise BadRequest(PAGE_TOO_LARGE.format(count=ask.end - ask.start, size=limits.bytes // 1024**2))
     known = ask.total(page.row_count)
@@ -300,10 +388,9 @@ def _made(read: Read, paged: PagedQuery, values: Mapping[str, Any], ask: PageAsk
 def _count(read: Read, paged: PagedQuery, values: Mapping[str, Any], ask: PageAsk) -> int:
     # It stays the same from page to page, whatever they are sorted by.
     level = ask.level
-    count = cache.shared(
+    count = read.shared(
         _key(read, level),
-        seconds=read.seconds,
-        make=lambda: Total(read.limited(lambda: paged.count(values, level, read.query.limits, read.call))),
+        lambda: Total(read.limited(lambda: paged.count(values, level, read.query.limits, read.call))),
     )
     return count.rows
 
@@ -321,11 +408,19 @@ def _shape(route: DataRoute) -> tuple[Shape, ShapeOptions]:
 
 
 def _passed(route: PassRoute, asked: Asked, caller: Caller) -> Served:
-    found = passing.passed(route, _forward(asked), caller, asked.departure)
+    found = passing.passed(route, _forward(asked), caller, asked.departure, force=asked.force)
     if isinstance(found, passing.Passed):
-        return Served(found.content, passing.headers_of(found.headers), found.status)
+        return _passed_whole(route, asked, found)
     length = [("Content-Length", str(found.length))] if found.length is not None else []
     return Served(found.chunks, [*passing.headers_of(found.headers), *length], found.status)
+
+
+def _passed_whole(route: PassRoute, asked: Asked, found: passing.Passed) -> Served:
+    headers = passing.headers_of(found.headers)
+    if found.kept:
+        told = kept_headers(passing.key_of(route, _forward(asked)), found.made_at, route.stale_seconds)
+        headers = [*(header for header in headers if header[0].lower() not in REPLACED), *told]
+    return Served(found.content, headers, found.status)
 
 
 def _forward(asked: Asked) -> Forward:

@@ -114,6 +114,8 @@ def asked(request: HttpRequest, path: str) -> Asked:
         body=_pieces(request) if length else None,
         length=length or None,
         departure=request.META.get(DISCONNECTED),
+        force=serving.is_forced(request.headers.get("Cache-Control", ""), request.headers.get("Pragma", "")),
+        known=request.headers.get("If-None-Match", ""),
     )
 
 

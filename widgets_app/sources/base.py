@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
@@ -47,11 +49,18 @@ class Call:
     """One run of a query on behalf of somebody.
 
     `caller` is who asks (name, user, groups, values) for functions that want to know. A backend appends to `on_cancel`
-    what stops its work early; the runner calls all of it, possibly several times, when the time limit is reached.
+    what stops its work early; the runner calls all of it, possibly several times, when the time limit is reached or
+    `abandoned` is done: nobody waits for the result any more.
     """
 
     caller: Mapping[str, Any] = field(default_factory=dict)
     on_cancel: list[Callable[[], None]] = field(default_factory=list)
+    abandoned: Future[None] = field(default_factory=Future)
+
+    def abandon(self) -> None:
+        """Have the work stopped. May be called again, and does not wait."""
+        with suppress(InvalidStateError):
+            self.abandoned.set_result(None)
 
 
 class PreparedQuery(ABC):

@@ -23,13 +23,15 @@ class FrameColumn:
 class Frame:
     """Rows as finished JSON: `json` is a strict JSON array of objects that share one key set, in order.
 
-    `truncated` says that a limit cut rows off; `made_at` is when the source answered, in epoch seconds.
+    `truncated` says that a limit cut rows off, and `cut_by` then which one: of rows, of bytes, or of rows on one page.
+    `made_at` is when the source answered, in epoch seconds.
     """
 
     json: bytes
     columns: tuple[FrameColumn, ...]
     row_count: int
     truncated: bool = False
+    cut_by: Literal["rows", "bytes", "page"] = "rows"
     made_at: float = field(default_factory=time.time)
 
     @property

@@ -10,12 +10,12 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
-from widgets_app.errors import Busy, RequestError, SourceFailed, SourceTimeout
+from widgets_app.errors import Abandoned, Busy, RequestError, SourceFailed, SourceTimeout
 from widgets_app.sources.base import Call, Pieces
 
 logger = logging.getLogger("widgets_app.sources")
@@ -88,17 +88,25 @@ def run_limited(slots: Slots, work: Callable[[], T], *, deadline: Deadline, call
     """Run `work` in a slot and return what it returns; at the deadline, stop waiting and have it cancelled.
 
     The slot is free again when the work has really ended, which may be later. Raises Busy without a free slot,
-    SourceTimeout at the deadline, whatever RequestError the work raises, and SourceFailed for anything else it raises.
+    SourceTimeout at the deadline, Abandoned when the call is, whatever RequestError the work raises, and SourceFailed
+    for anything else it raises.
     """
+    if call.abandoned.done():
+        raise _abandoned(deadline)
     future: Future[T] = Future()
     _start(slots, partial(_finish, slots, future, partial(contextvars.copy_context().run, work)), deadline.what)
-    if not wait([future], deadline.remaining()).done:
+    wait([future, call.abandoned], deadline.remaining(), FIRST_COMPLETED)
+    if not future.done():
         _cancel(call, future)
-        raise deadline.exceeded()
+        raise _abandoned(deadline) if call.abandoned.done() else deadline.exceeded()
     try:
         return _outcome(future, deadline.what)
     finally:
         del future, work
+
+
+def _abandoned(deadline: Deadline) -> Abandoned:
+    return Abandoned(f"{deadline.what} was stopped: nobody waited for it any more.")
 
 
 class Deadline:

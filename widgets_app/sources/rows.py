@@ -75,7 +75,8 @@ def frame_from_json(batches: Iterable[Batch], columns: tuple[FrameColumn, ...], 
         if truncated:
             break
     parts[-1] = b"]" if count else b"[]"
-    return Frame(b"".join(parts), columns, count, truncated=truncated)
+    by_bytes = truncated and count < limits.rows
+    return Frame(b"".join(parts), columns, count, truncated=truncated, cut_by="bytes" if by_bytes else "rows")
 
 
 def _cut(batch: Batch, *, rows: int, size: int) -> Batch:
