@@ -235,6 +235,7 @@ def _once(key: str, make: Callable[[], K], run: Run[K], *, seconds: float, known
         return cast(K, newer) if newer is not None else _made(key, make, seconds)
     finally:
         if lock is not None and taken:
+            lock.let_go()
             _guarded(lock.release)
 
 

@@ -239,9 +239,13 @@ class SharedLock:
         """Say whether anybody holds it."""
         return bool(self._lock.locked())
 
+    def let_go(self) -> None:
+        """Renew it no longer, whether or not Redis can be told."""
+        _renewals.drop(self._lock)
+
     def release(self) -> None:
         """Give it back, if it is still ours."""
-        _renewals.drop(self._lock)
+        self.let_go()
         with suppress(LockError):
             self._lock.release()
 
