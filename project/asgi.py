@@ -6,7 +6,7 @@ import logging
 
 from project.bridge import FAILED, THREADS, Answer, Bridge, Receive, Scope, Send, WSGIApp, send_answer
 from project.wsgi import application as wsgi_application
-from widgets_app import documents, front, snapshots
+from widgets_app import documents, front, snapshots, warming
 from widgets_app.authentication import KEYS
 from widgets_app.catalog import CATALOG
 
@@ -65,6 +65,7 @@ async def _refuse_websocket(receive: Receive, send: Send) -> None:
 async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
     snapshots.watch()
+    warming.Schedule().start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})

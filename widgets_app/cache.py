@@ -125,6 +125,16 @@ def shared(
     return _joined(key, partial(work, make), call, departure)
 
 
+def is_shared() -> bool:
+    """Say whether other processes see what this one keeps."""
+    return isinstance(results, RedisStore)
+
+
+def claimed(name: str, seconds: float) -> bool:
+    """Take something that one process is to do, for so long; say whether no other one that shares the cache has."""
+    return bool(_guarded(lambda: results.add(name, 1, seconds)))
+
+
 def kept_in_memory(key: str, *, seconds: float) -> Any:
     """Return the kept result of `key` if this process has it and it is fresh, without waiting for anything."""
     kept = _kept(key) if isinstance(results, MemoryCache) else None

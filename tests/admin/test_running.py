@@ -132,7 +132,7 @@ def test_a_long_body_is_cut_and_says_so(define_query: Define, define_widget: Def
 
 def test_rows_that_a_limit_cut_off_are_told(define_query: Define, define_widget: Define, boss: Client) -> None:
     define_query(rows=1)
-    assert "at the limit of the query" in run(boss, define_widget(query="prices"))
+    assert "row limit of" in run(boss, define_widget(query="prices"))
 
 
 def test_changes_that_are_not_published_are_told(widget: Widget, boss: Client) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from widgets_app import cache, catalog, warming
+from widgets_app.admin.base import change_url
 from widgets_app.admin.filters import StateFilter
 from widgets_app.admin.forms import KeepingForm
 from widgets_app.admin.lineage import shown
@@ -16,10 +19,11 @@ from widgets_app.admin.parameter import ChoiceInline
 from widgets_app.admin.publishing import DefinitionAdmin
 from widgets_app.admin.running import RunQuery
 from widgets_app.admin.site import site
-from widgets_app.admin.theme import display
+from widgets_app.admin.theme import action, display
 from widgets_app.errors import DefinitionError
 from widgets_app.manifest import contract
 from widgets_app.models import Query, Widget
+from widgets_app.schedules import schedule_problem
 from widgets_app.services import findings, lineage, states
 
 KEY_VALUES = (
@@ -30,6 +34,9 @@ TEXT_FOR_HTTP = (
     "For an HTTP API: a request such as GET /v1/prices/:ticker?from=:start, and below it where the rows are in its "
     "answer, as in rows: data.items."
 )
+
+REFRESHED = "The published query runs now, for each widget on it without parameters."
+ONE_PROCESS = "Each process of the server keeps results for itself: this is for one of them."
 
 
 class QueryForm(KeepingForm):
@@ -55,6 +62,8 @@ class QueryForm(KeepingForm):
                 findings.prepare(data.get("source"), data["text"])
             except DefinitionError as error:
                 self.add_error("text", ValidationError(str(error)))
+        if data.get("cron") and self.touched("cron") and (problem := schedule_problem(data["cron"])):
+            self.add_error("cron", problem)
         return data
 
     def _check_path(self, path: str) -> None:
@@ -74,13 +83,31 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
     ordering = ("name",)
     list_filter = (StateFilter, "source")
     search_fields = ("name", "description", "text")
-    actions_detail = ("run", *DefinitionAdmin.actions_detail)
+    actions_detail = ("run", "refresh", *DefinitionAdmin.actions_detail)
     lines: ClassVar[Any] = {"text": 14}
     monospace = frozenset({"text"})
     fieldsets = (
         (None, {"fields": ["name", "source", "text", "description"]}),
-        ("Limits and options", {"fields": [("seconds", "rows"), "cache_seconds", "options_path"]}),
+        ("Limits and options", {"fields": [("seconds", "rows"), ("cache_seconds", "cron"), "options_path"]}),
     )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer "Refresh" where something is served."""
+        served = Query.objects.filter(pk=unquote(str(object_id)), published__isnull=False).exists()
+        found = super().get_actions_detail(request, object_id)
+        return [each for each in found if served or each.method.original_function_name != "refresh"]
+
+    @action(description="Refresh", url_path="refresh", permissions=["change"], icon="refresh")
+    def refresh(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then make the kept results of the published query anew."""
+        row = self.row_or_404(request, object_id)
+        query = catalog.current().queries.get(row.name)
+        if request.method != "POST" or query is None:
+            text = REFRESHED if cache.is_shared() else f"{REFRESHED} {ONE_PROCESS}"
+            return self.ask(request, row, title=f"Refresh “{row}”?", text=text, button="Refresh")
+        told = warming.refresh(query)
+        messages.add_message(request, messages.WARNING if told.failed else messages.SUCCESS, str(told))
+        return HttpResponseRedirect(change_url(row))
 
     @display(description="used by", ordering="uses")
     def used_by(self, obj: Any) -> str:

@@ -60,13 +60,14 @@ UDF_NOTE = "A chart of this type asks for several things below its endpoint. Thi
 
 
 class Answered(NamedTuple):
-    """What was answered; `whole` is false where the rest of a large body was not read."""
+    """What was answered; `whole` is false where the rest of a large body was not read, `limit` says what cut rows."""
 
     content: bytes
     content_type: str
     frame: Frame | None = None
     status: int = 200
     whole: bool = True
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,13 @@ class Outcome:
     content: bytes
     frame: Frame | None = None
     whole: bool = True
+    limit: str = ""
+
+    @property
+    def age(self) -> str:
+        """How old the data is, where it was not read just now."""
+        seconds = int(time.time() - self.frame.made_at) if self.frame else 0
+        return f"{seconds} s: a kept result" if seconds > self.milliseconds / 1000 else ""
 
     @property
     def body(self) -> str:
@@ -107,7 +115,7 @@ def measured(answer: Callable[[], Answered]) -> Outcome:
         refused = exceptions.handle(error, {"view": "the admin's run page"})
         given = Answered(_rendered(refused), "application/json", status=refused.status_code)
     milliseconds = round((time.perf_counter() - started) * 1000)
-    return Outcome(given.status, milliseconds, given.content_type, given.content, given.frame, given.whole)
+    return Outcome(given.status, milliseconds, given.content_type, given.content, given.frame, given.whole, given.limit)
 
 
 def _rendered(response: Any) -> bytes:
@@ -326,7 +334,9 @@ def _answered(served: Served) -> Answered:
     content, whole = served.content, True
     if not isinstance(content, bytes):
         content, whole = _beginning(content)
-    return Answered(content, dict(served.headers).get("Content-Type", ""), served.frame, served.status, whole)
+    headers = dict(served.headers)
+    limit = headers.get("X-Truncated", "")
+    return Answered(content, headers.get("Content-Type", ""), served.frame, served.status, whole, limit)
 
 
 def _beginning(pieces: Pieces) -> tuple[bytes, bool]:
@@ -395,7 +405,8 @@ def _posted(request: HttpRequest) -> Any:
 def _run_query(draft: PublishedQuery, values: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     def answer() -> Answered:
         frame = serving.fetch(serving.reading(draft, values, caller, 0))
-        return Answered(frame.json, "application/json", frame)
+        limit = draft.told_limit(frame) if frame.truncated else ""
+        return Answered(frame.json, "application/json", frame, limit=limit)
 
     outcome = measured(answer)
     return {"outcome": outcome, **(table_of(outcome.frame) if outcome.frame else {})}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from widgets_app import catalog
 from widgets_app.compiled import (
+    STALE_SECONDS,
     app_as_served,
     as_served,
     effective_type,
@@ -26,6 +28,7 @@ from widgets_app.manifest.contract.columns import columns_of
 from widgets_app.manifest.widgets import definition as widget_definition
 from widgets_app.models import Agent, App, Query, Source, Version, Widget
 from widgets_app.parameters.types import specs_of
+from widgets_app.schedules import schedule_problem, shortest_pause
 from widgets_app.shapes.base import Shape, ShapeOptions
 from widgets_app.shapes.registry import shape_for
 from widgets_app.sources.base import KEY_PREFIX, PreparedQuery, SourceBackend, is_key_name
@@ -72,7 +75,25 @@ def query_findings(query: Query) -> list[Finding]:
         prepare(query.source, query.text)
     except DefinitionError as error:
         return [Finding("error", "query-text", "text", str(error), "Mend the text of the query.")]
-    return []
+    return list(_schedule(query)) if query.cron else []
+
+
+def _schedule(query: Query) -> Iterator[Finding]:
+    if problem := schedule_problem(query.cron):
+        yield Finding("error", "schedule", "cron", problem, "Or leave it empty.")
+        return
+    pause = shortest_pause(query.cron)
+    seconds = math.ceil(pause.total_seconds()) if pause else 0
+    kept = STALE_SECONDS if query.cache_seconds is None else query.cache_seconds
+    if kept < seconds:
+        kept_for = f"{kept:g} s{', where no widget says otherwise' if query.cache_seconds is None else ''}"
+        yield Finding(
+            "warning",
+            "schedule-gap",
+            "cron",
+            f"Results are kept for {kept_for}, but made anew every {seconds} s at most. In between, people wait.",
+            f"Set the cache seconds of the query to {seconds} or more.",
+        )
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:

@@ -21,6 +21,7 @@ from widgets_app.manifest.contract import Finding
 from widgets_app.manifest.contract.findings import show
 from widgets_app.manifest.keys import storable
 from widgets_app.manifest.reading import ID_LENGTH
+from widgets_app.schedules import schedule_problem
 
 Document = dict[str, Any]
 
@@ -31,6 +32,12 @@ SLUG = r"^[-a-zA-Z0-9_]+$"
 def _stored(text: str) -> str:
     if not storable(text, None):
         raise ValueError("NUL and half characters can't be kept")
+    return text
+
+
+def _followed(text: str) -> str:
+    if text and (problem := schedule_problem(text)):
+        raise ValueError(problem)
     return text
 
 
@@ -159,7 +166,7 @@ class QueryEntry(_Strict):
     source: str | None = None
     text: Text = ""
     cache_seconds: Annotated[int, Field(ge=0, le=30 * 24 * 3600)] | None = None
-    cron: Annotated[Text, Field(max_length=100)] = ""
+    cron: Annotated[Text, Field(max_length=100), AfterValidator(_followed)] = ""
     seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
     rows: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     options_path: Annotated[Text, Field(max_length=200)] = ""
