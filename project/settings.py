@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -154,6 +155,8 @@ CACHES = {
     "default": {
         "BACKEND": "widgets_app.stores.RedisStore",
         "LOCATION": CACHE_URL,
+        # Servers of one deployment have one secret key; what another keeps in the same Redis is none of theirs.
+        "KEY_PREFIX": hashlib.blake2b(SECRET_KEY.encode(), digest_size=8).hexdigest(),
         "OPTIONS": {"serializer": "widgets_app.stores.Plain", "socket_connect_timeout": 1, "socket_timeout": 5},
     }
     if CACHE_URL
