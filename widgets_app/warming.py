@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -32,6 +32,8 @@ AT_ONCE = 2
 TRIES, PAUSE_SECONDS = 5, 2.0
 # For how long it is remembered which process took a query at its time.
 CLAIM_SECONDS = 3600.0
+# Times that were missed for longer, as on a machine that slept, are not made up for.
+LONGEST_GAP = timedelta(days=1)
 # Nobody in particular: what depends on who asks is not made in advance.
 NOBODY = Caller("schedule")
 
@@ -153,7 +155,7 @@ class Schedule:
 
     def look(self, now: datetime) -> None:
         """Have made anew what has come due since the last look; not what is still being made."""
-        due = due_between(self._since, now)
+        due = due_between(max(self._since, now - LONGEST_GAP), now)
         self._since = now
         for query, moment in due:
             if query.name not in self._going:
@@ -162,14 +164,17 @@ class Schedule:
 
     def _work(self) -> None:
         while True:
-            query, moment = self._jobs.get()
-            try:
-                if claim(query, moment):
-                    _refresh_logged(query)
-            except Exception:
-                logger.exception('Query "%s" failed on schedule', query.name)
-            finally:
-                self._going.discard(query.name)
+            # What is done must not live on until the next one comes.
+            self._run(*self._jobs.get())
+
+    def _run(self, query: PublishedQuery, moment: datetime) -> None:
+        try:
+            if claim(query, moment):
+                _refresh_logged(query)
+        except Exception:
+            logger.exception('Query "%s" failed on schedule', query.name)
+        finally:
+            self._going.discard(query.name)
 
 
 def due_between(since: datetime, now: datetime) -> list[tuple[PublishedQuery, datetime]]:
@@ -181,7 +186,7 @@ def due_between(since: datetime, now: datetime) -> list[tuple[PublishedQuery, da
 
 def claim(query: PublishedQuery, moment: datetime) -> bool:
     """Take a query for a time of its schedule; say whether no other process has."""
-    return cache.claimed(f"due {query.name} {moment.timestamp():.0f}", CLAIM_SECONDS)
+    return cache.claimed(f"due:{query.name}:{moment.timestamp():.0f}", CLAIM_SECONDS)
 
 
 def _refresh_logged(query: PublishedQuery) -> None:
