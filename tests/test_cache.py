@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -467,5 +468,5 @@ def test_two_hundred_callers_make_a_result_once_wherever_it_is_kept(key: str) ->
 def test_many_short_runs_are_not_made_twice_by_those_who_come_late(key: str) -> None:
     for number in range(20):
         make = Maker()
-        together(lambda number=number, make=make: cache.shared(f"{key}{number}", seconds=60, make=make))
+        together(partial(cache.shared, f"{key}{number}", seconds=60, make=make))
         assert make.made == 1

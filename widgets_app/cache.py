@@ -122,7 +122,7 @@ def shared(
         _refresh(key, partial(work, renew or make))
         return cast(K, kept)
     _tell_failure(key)
-    return _joined(key, partial(work, make), call, departure)
+    return cast(K, _joined(key, partial(work, make), call, departure))
 
 
 def is_shared() -> bool:
@@ -156,7 +156,8 @@ def _joined(key: str, work: Callable[[Run[K]], K], call: Call | None, departure:
         departure.tell(partial(_leave, key, run, gone))
     if begun is None:
         _finish(key, run, work)
-    wait([run.outcome, gone], return_when=FIRST_COMPLETED)
+    either: list[Future[Any]] = [run.outcome, gone]
+    wait(either, return_when=FIRST_COMPLETED)
     if not run.outcome.done():
         raise Abandoned("Nobody waits for this answer any more.")
     return run.outcome.result()
@@ -232,7 +233,7 @@ def _once(key: str, make: Callable[[], K], run: Run[K], *, seconds: float, known
     """Make and keep a result, unless another process has made one since that is newer than the `known` one."""
     lock = _lock_of(key)
     until = time.monotonic() + patience
-    taken = False
+    taken: bool | None = False
     while lock is not None and not run.abandoned and time.monotonic() < until:
         if (taken := _guarded(lock.take)) is not False:
             break

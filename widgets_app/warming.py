@@ -72,7 +72,8 @@ def refresh(query: PublishedQuery) -> Refreshed:
 
 def _personal(prepared: PreparedQuery) -> str:
     """Say why a query's results can't be made in advance, if they can't."""
-    if prepared.uses_caller or getattr(prepared, "key_names", ()):
+    of_keys: tuple[str, ...] = getattr(prepared, "key_names", ())
+    if prepared.uses_caller or of_keys:
         return "Its results depend on who asks, so none are made in advance."
     return ""
 

@@ -220,3 +220,44 @@ def test_a_request_is_checked_and_run_as_a_draft(add: Open, boss: Client, upstre
     assert "Tables: GET /prices/:ticker" in Page(boss, url("query", "change", query.pk)).text
     form = Page(boss, url("query", "run", query.pk)).form("run_form")
     assert "<td>/prices/AAA</td>" in form.send("_run", value_0="AAA").content.decode()
+
+
+def test_a_schedule_is_checked_and_kept(change: Open, define_query: Define) -> None:
+    query = define_query(cache_seconds=3600)
+    assert "the minute field can't be 61" in change(query).errors(cron="61 * * * *")
+    assert "such a day never comes" in change(query).errors(cron="0 0 31 2 *")
+    change(query).send(cron="*/15 6-20 * * 1-5")
+    assert catalog.current().queries["prices"].cron == "*/15 6-20 * * 1-5"
+
+
+def test_a_schedule_that_comes_less_often_than_results_last_is_warned_of(boss: Client, define_query: Define) -> None:
+    short = define_query(cron="0 * * * *", cache_seconds=600)
+    text = Page(boss, url("query", "change", short.pk)).text
+    assert "kept for 600 s, but made anew every 3600 s at most" in text
+    by_widgets = define_query("w", cron="0 * * * *")
+    assert "300 s, where no widget says otherwise" in Page(boss, url("query", "change", by_widgets.pk)).text
+    for number, more in enumerate([{"cache_seconds": 3600}, {"cron": "*/5 * * * *"}, {"cron": ""}]):
+        fine = define_query(f"fine{number}", **{"cron": "0 * * * *", **more})
+        assert "made anew every" not in Page(boss, url("query", "change", fine.pk)).text
+
+
+def test_kept_results_are_made_anew_from_the_page(
+    boss: Client, caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    query = define_query(cache_seconds=600)
+    page = url("query", "change", query.pk)
+    assert "No published widget asks" in str(messages(boss.post(url("query", "refresh", query.pk), follow=True)))
+    define_widget(query="prices")
+    asked = Page(boss, url("query", "refresh", query.pk)).text
+    assert "runs now" in asked
+    answer = boss.post(url("query", "refresh", query.pk), follow=True)
+    assert messages(answer) == ["1 result made anew."]
+    assert answer.redirect_chain[0][0] == page
+    assert caller.get("/prices")["Age"] == "0"
+
+
+def test_what_is_not_published_can_not_be_refreshed(boss: Client, define_query: Define) -> None:
+    query = define_query()
+    assert "refresh/" in boss.get(url("query", "change", query.pk)).content.decode()
+    Query.objects.update(published=None)
+    assert "refresh/" not in boss.get(url("query", "change", query.pk)).content.decode()

@@ -132,7 +132,20 @@ def test_a_long_body_is_cut_and_says_so(define_query: Define, define_widget: Def
 
 def test_rows_that_a_limit_cut_off_are_told(define_query: Define, define_widget: Define, boss: Client) -> None:
     define_query(rows=1)
-    assert "row limit of" in run(boss, define_widget(query="prices"))
+    assert "1 rows; row limit of 1, set at the query" in run(boss, define_widget(query="prices"))
+    Source.objects.update(megabytes=1)
+    define_query("long", text="select repeat('x', 400000) as x from range(9)")
+    html = run(boss, define_widget("long", query="long"))
+    assert "2 rows; size limit of 1 MB, set at the source of the query" in html
+
+
+def test_the_age_of_a_kept_result_is_told(define_query: Define, define_widget: Define, boss: Client) -> None:
+    define_query(cache_seconds=600)
+    widget = define_widget(query="prices")
+    with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as clock:
+        assert "a kept result" not in run(boss, widget)
+        clock.shift(90)
+        assert "90 s: a kept result" in run(boss, widget)
 
 
 def test_changes_that_are_not_published_are_told(widget: Widget, boss: Client) -> None:

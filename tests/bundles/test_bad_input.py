@@ -140,6 +140,7 @@ def query(**keys: Any) -> dict[str, Any]:
         (query(text="select '\ud800'"), "backend.json: queries.0.text: "),
         (query(options_path="x" * 201), "backend.json: queries.0.options_path: "),
         (query(cache_seconds=-1), "backend.json: queries.0.cache_seconds: "),
+        (query(cron="0 0 31 2 *"), "backend.json: queries.0.cron: The schedule can't be followed: such a day never "),
         (query(choices=["a"]), "backend.json: queries.0.choices.0: "),
         ({"format": 1, "queries": [{"name": "q"}, {"name": "q"}]}, 'backend.json: The query "q" is there twice. '),
         ({"format": 1, "queries": [{"name": "p", "options_path": "x"}, {"name": "q", "options_path": "x"}]},

@@ -106,7 +106,8 @@ class QueryAdmin(RunQuery, DefinitionAdmin):
             text = REFRESHED if cache.is_shared() else f"{REFRESHED} {ONE_PROCESS}"
             return self.ask(request, row, title=f"Refresh “{row}”?", text=text, button="Refresh")
         told = warming.refresh(query)
-        messages.add_message(request, messages.WARNING if told.failed else messages.SUCCESS, str(told))
+        level = messages.WARNING if told.failed or not told.made else messages.SUCCESS
+        messages.add_message(request, level, str(told))
         return HttpResponseRedirect(change_url(row))
 
     @display(description="used by", ordering="uses")

@@ -95,14 +95,15 @@ def run_limited(slots: Slots, work: Callable[[], T], *, deadline: Deadline, call
         raise _abandoned(deadline)
     future: Future[T] = Future()
     _start(slots, partial(_finish, slots, future, partial(contextvars.copy_context().run, work)), deadline.what)
-    wait([future, call.abandoned], deadline.remaining(), FIRST_COMPLETED)
+    either: list[Future[Any]] = [future, call.abandoned]
+    wait(either, deadline.remaining(), FIRST_COMPLETED)
     if not future.done():
         _cancel(call, future)
         raise _abandoned(deadline) if call.abandoned.done() else deadline.exceeded()
     try:
         return _outcome(future, deadline.what)
     finally:
-        del future, work
+        del future, either, work
 
 
 def _abandoned(deadline: Deadline) -> Abandoned:
