@@ -100,6 +100,25 @@ def test_the_server_says_without_a_thread_that_nothing_has_changed(key: str, def
     assert refused.status == 403
 
 
+def test_a_chart_is_drawn_once_for_each_result_and_given_without_a_thread(
+    key: str, define_query: Define, define_widget: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    define_query(cache_seconds=60)
+    define_widget(query="prices", type="chart", shape={"kind": "line", "x": "day", "y": ["price"]})
+    shape = next(iter(catalog.current().entries.values())).shape
+    drawn: list[Any] = []
+    render = type(shape).render
+    monkeypatch.setattr(type(shape), "render", lambda *given: drawn.append(given) or render(*given))
+    with running(threads=1) as (port, bridge):
+        light = ask(port, "/prices?theme=light", X_API_KEY=key)
+        first = ask(port, "/prices", X_API_KEY=key)
+        bridge._threads = 0
+        again = ask(port, "/prices", X_API_KEY=key)
+    assert (again.status, again.body, again.headers["ETag"]) == (200, first.body, first.headers["ETag"])
+    assert light.body != first.body
+    assert len(drawn) == 2
+
+
 def test_what_is_not_kept_here_is_not_kept_by_browsers(caller: Client, define_run: Any, define_widget: Define) -> None:
     define_run(cache_seconds=0)
     define_widget("note", type="note", shape={"text": "a"})

@@ -36,6 +36,7 @@ K = TypeVar("K", bound=Keepable | None)
 
 POST_BYTES = 1024 * 1024  # bytes of a body that is read as JSON
 HELD_MB = 256  # results of sources that make no pages themselves, kept to make pages of
+BODIES_MB = 64  # bodies of charts and texts, made from kept results
 PAGE_TOO_LARGE = "{count:,} rows take more than {size} MB. Ask for fewer rows at a time."
 # What an upstream's answer says of its own age and form, once it is kept here.
 REPLACED = frozenset({"age", "cache-control", "etag"})
@@ -45,6 +46,7 @@ NO_SHAPE = 'Widgets of the type "{type}" get no data from queries yet. Choose an
 
 
 _holding = threading.Lock()
+_bodies: BoundedStore[Body] = BoundedStore(BODIES_MB * MB)
 _held_rows: BoundedStore[HeldRows] = BoundedStore(HELD_MB * MB)
 
 
@@ -207,7 +209,7 @@ def _served(asked: Asked, caller: Caller) -> Served:
         raise MethodNotAllowed(f"Nothing here takes {asked.method}. Ask with GET.")
     if isinstance(route, OptionsRoute):
         return _options(route, asked, caller)
-    return cast(Served, _data(route, asked, caller, fetch))
+    return cast(Served, _data(route, asked, caller))
 
 
 def _form(asked: Asked, caller: Caller) -> Served | None:
@@ -261,8 +263,7 @@ def _served_kept(asked: Asked, caller: Caller) -> Served | None:
         return None
     if route.query.prepared.waits:
         return None
-    passes_rows = route.entry.shape is not None and route.entry.shape.passes_rows
-    return _data(route, asked, caller, _kept_in_memory) if passes_rows else None
+    return _data(route, asked, caller, at_hand=True) if route.entry.shape is not None else None
 
 
 def reading(
@@ -318,20 +319,42 @@ def _options(route: OptionsRoute, asked: Asked, caller: Caller) -> Served:
     return Served.of(Body(options_body(frame)), frame, read, "options")
 
 
-def _data(route: DataRoute, asked: Asked, caller: Caller, get: Callable[[Read], Frame | None]) -> Served | None:
-    """Answer with a widget's data; `get` has the rows, or None where there is no answer then."""
+def _data(route: DataRoute, asked: Asked, caller: Caller, *, at_hand: bool = False) -> Served | None:
+    """Answer with a widget's data; `at_hand`, only if nothing has to be read or rearranged for it, else None."""
     shape, options = _shape(route)
     values = validate(route.specs, asked.query, now=timezone.localtime())
     frame = read = None
     if route.query is not None:
         read = reading(route.query, values, caller, route.stale_seconds, asked)
-        frame = get(read)
+        frame = _kept_in_memory(read) if at_hand else fetch(read)
         if frame is None:
             return None
     elif shape.needs_rows(options):
         raise NotFound(NO_SOURCE.format(id=route.entry.id))
     ask = _ask(route.entry, values, asked.query)
-    return Served.of(shape.render(frame, options, ask), frame, read, (route.entry.version, ask))
+    body = _body(route.entry, shape, options, frame, ask, read, at_hand=at_hand)
+    return None if body is None else Served.of(body, frame, read, (route.entry.version, ask))
+
+
+def _body(
+    entry: Entry,
+    shape: Shape,
+    options: ShapeOptions,
+    frame: Frame | None,
+    ask: Ask,
+    read: Read | None,
+    *,
+    at_hand: bool,
+) -> Body | None:
+    """Return the rows in a widget's form. Where that takes work, it is done once for each result that is kept."""
+    if frame is None or read is None or read.seconds <= 0 or shape.passes_rows:
+        return shape.render(frame, options, ask)
+    name = (read.key, frame.made_at, entry.version, repr(ask))
+    body = _bodies.get(name)
+    if body is None and not at_hand:
+        body = shape.render(frame, options, ask)
+        _bodies.put(name, body, len(body.content))
+    return body
 
 
 def _paged(route: DataRoute, shape: PagedTable, asked: Asked, caller: Caller) -> Served:
