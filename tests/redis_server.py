@@ -12,7 +12,8 @@ import redis
 
 from widgets_app.stores import RedisStore
 
-URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/13")
+# Runs with CACHE_URL empty the databases from the one that is named there upwards, one for each worker.
+URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/7")
 OPTIONS = {"serializer": "widgets_app.stores.Plain", "socket_connect_timeout": 1, "socket_timeout": 2}
 
 

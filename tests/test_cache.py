@@ -324,6 +324,33 @@ def test_when_the_only_one_who_waits_leaves_the_work_is_stopped(key: str, second
     assert cache.shared(key, seconds=60, make=make_frame).json == make_frame().json
 
 
+def test_who_leaves_and_is_back_at_once_finds_the_work_going_on(key: str) -> None:
+    slots, call, stopped, departure = Slots("s", 1), Call(), threading.Event(), Departure()
+    work = limited(slots, call, stopped)
+    found = leaving(key, work, call, departure)
+    eventually(lambda: bool(call.on_cancel))
+    departure.set()
+    back = leaving(key, work, Call(), Departure())
+    time.sleep(cache.GRACE_SECONDS + 0.5)
+    assert not back
+    assert not call.abandoned.done()
+    stopped.set()
+    eventually(lambda: bool(back and found))
+    assert isinstance(back[0], SourceFailed)
+
+
+def test_work_that_cannot_be_stopped_is_kept_for_the_next_one(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "GRACE_SECONDS", 0.05)
+    make, call, departure = Maker(waits=True), Call(), Departure()
+    leaving(key, make, call, departure)
+    eventually(lambda: make.made == 1)
+    departure.set()
+    time.sleep(0.5)
+    assert not call.abandoned.done()
+    make.go.set()
+    assert cache.shared(key, seconds=60, make=make).json == result(1)
+
+
 def test_as_long_as_somebody_waits_the_work_goes_on(key: str) -> None:
     make, call = Maker(waits=True), Call()
     departures = [Departure() for _ in range(3)]

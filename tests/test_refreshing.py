@@ -105,10 +105,15 @@ def test_a_chart_is_drawn_once_for_each_result_and_given_without_a_thread(
 ) -> None:
     define_query(cache_seconds=60)
     define_widget(query="prices", type="chart", shape={"kind": "line", "x": "day", "y": ["price"]})
-    shape = next(iter(catalog.current().entries.values())).shape
+    shape: Any = type(next(iter(catalog.current().entries.values())).shape)
     drawn: list[Any] = []
-    render = type(shape).render
-    monkeypatch.setattr(type(shape), "render", lambda *given: drawn.append(given) or render(*given))
+    render = shape.render
+
+    def counted(*given: Any) -> Any:
+        drawn.append(given)
+        return render(*given)
+
+    monkeypatch.setattr(shape, "render", counted)
     with running(threads=1) as (port, bridge):
         light = ask(port, "/prices?theme=light", X_API_KEY=key)
         first = ask(port, "/prices", X_API_KEY=key)
@@ -288,7 +293,7 @@ def test_a_client_that_hangs_up_stops_its_query_over_files(
 
 
 def test_a_function_that_cannot_be_stopped_holds_up_nobody_but_its_slot(key: str, define_run: Any) -> None:
-    define_run("waiting_run")
+    define_run("waiting_run", cache_seconds=0)
     slots = next(s.slots for s in catalog.current().sources.values() if s.name == "functions")
     with running() as (port, bridge):
         client = hung(port, key, "/run")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 FAILURE_SECONDS = 2.0
 # Results that are made anew behind the requests at the same time; those beyond wait for the next request.
 REFRESHES_AT_ONCE = 8
+# How long a run goes on when nobody waits for it any more: who reloads a page leaves, and is back at once.
+GRACE_SECONDS = 1.0
 # How long nobody asks a cache server that failed.
 AWAY_SECONDS = 5.0
 # How often a process looks whether another one has made a result: at first, and after a while.
@@ -60,6 +63,12 @@ class Run(Generic[K]):
         self.call = call
         self.outcome: Future[K] = Future()
         self.waiting: set[object] = set()
+        self.begun = False
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether it can be ended early: work that can't had better be kept than done again beside itself."""
+        return self.call is not None and (not self.begun or bool(self.call.on_cancel))
 
     @property
     def abandoned(self) -> bool:
@@ -164,12 +173,23 @@ def _joined(key: str, work: Callable[[Run[K]], K], call: Call | None, departure:
 
 
 def _leave(key: str, run: Run[Any], gone: Future[None]) -> None:
-    """Take somebody off those who wait; the last one ends the run. May be called again."""
+    """Take somebody off those who wait; after the last one the run is ended. May be called again."""
     with _lock:
         run.waiting.discard(gone)
-        if not gone.done():
-            gone.set_result(None)
+        if gone.done():
+            return
+        gone.set_result(None)
         if run.waiting or run.call is None or run.outcome.done():
+            return
+    ending = threading.Timer(GRACE_SECONDS, _end, args=(key, run))
+    ending.daemon = True
+    with suppress(RuntimeError):  # no thread to spare: then it goes on to its limits
+        ending.start()
+
+
+def _end(key: str, run: Run[Any]) -> None:
+    with _lock:
+        if run.waiting or run.outcome.done() or run.call is None or not run.can_stop:
             return
         # Whoever asks from now on begins anew.
         _forget(key, run)
@@ -243,6 +263,7 @@ def _once(key: str, make: Callable[[], K], run: Run[K], *, seconds: float, known
     try:
         # It may have been made since this caller looked for it.
         newer = _newer(key, known, seconds)
+        run.begun = True
         return cast(K, newer) if newer is not None else _made(key, make, seconds)
     finally:
         if lock is not None and taken:

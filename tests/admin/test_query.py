@@ -236,8 +236,8 @@ def test_a_schedule_that_comes_less_often_than_results_last_is_warned_of(boss: C
     assert "kept for 600 s, but made anew every 3600 s at most" in text
     by_widgets = define_query("w", cron="0 * * * *")
     assert "300 s, where no widget says otherwise" in Page(boss, url("query", "change", by_widgets.pk)).text
-    for number, more in enumerate([{"cache_seconds": 3600}, {"cron": "*/5 * * * *"}, {"cron": ""}]):
-        fine = define_query(f"fine{number}", **{"cron": "0 * * * *", **more})
+    for cron, seconds in (("0 * * * *", 3600), ("*/5 * * * *", None), ("", None)):
+        fine = define_query(f"fine{len(cron)}", cron=cron, cache_seconds=seconds)
         assert "made anew every" not in Page(boss, url("query", "change", fine.pk)).text
 
 
