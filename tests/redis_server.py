@@ -12,7 +12,7 @@ import redis
 
 from widgets_app.stores import RedisStore
 
-# Runs with CACHE_URL empty the databases from the one that is named there upwards, one for each worker.
+# Not one of those from 8 upwards: test runs with a CACHE_URL there clear one for each of their workers.
 URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/7")
 OPTIONS = {"serializer": "widgets_app.stores.Plain", "socket_connect_timeout": 1, "socket_timeout": 2}
 
