@@ -26,6 +26,7 @@ from widgets_app.services.findings import prepare, query_findings, widget_findin
 from widgets_app.services.keys import key_for_a_moment, key_issue
 from widgets_app.services.publishing import definition_publish
 from widgets_app.sources.frame import Frame
+from widgets_app.stores import MemoryCache
 
 pytestmark = pytest.mark.django_db
 
@@ -370,7 +371,7 @@ def test_equal_values_share_a_result_and_others_never_do(
 
 @pytest.mark.usefixtures("widget")
 def test_what_is_answered_from_memory_is_kept_apart_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "results", cache.MemoryCache("test", {}))
+    monkeypatch.setattr(cache, "results", MemoryCache("test", {}))
     (_, one), (_, other) = key_issue(name="A", rows={"desk": ["AAA"]}), key_issue(name="B", rows={"desk": ["BBB"]})
     _, stranger = key_issue(name="C")
     refresh()

@@ -134,14 +134,10 @@ def test_what_nobody_would_find_is_not_made(
     assert not calls
 
 
-def test_values_of_keys_are_nobodys(
-    define_warmed: Define, define_widget: Define, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    define_warmed()
-    define_widget("w", query="warmed")
-    prepared = catalog.current().queries["warmed"].prepared
-    monkeypatch.setattr(prepared, "key_names", ("region",), raising=False)
-    assert "depend on who asks" in refreshed()
+def test_values_of_keys_are_nobodys(define_query: Define, define_widget: Define) -> None:
+    define_query(text="select * from prices where ticker in :key_desk", cron="0 8 * * *")
+    define_widget(query="prices")
+    assert "depend on who asks" in refreshed("prices")
 
 
 def test_a_query_without_widgets_is_told(define_warmed: Define) -> None:

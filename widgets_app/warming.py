@@ -72,8 +72,7 @@ def refresh(query: PublishedQuery) -> Refreshed:
 
 def _personal(prepared: PreparedQuery) -> str:
     """Say why a query's results can't be made in advance, if they can't."""
-    of_keys: tuple[str, ...] = getattr(prepared, "key_names", ())
-    if prepared.uses_caller or of_keys:
+    if prepared.uses_caller or prepared.key_names:
         return "Its results depend on who asks, so none are made in advance."
     return ""
 
