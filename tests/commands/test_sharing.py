@@ -155,7 +155,7 @@ def test_a_command_makes_results_anew_for_the_servers(manage: Any, home: Path) -
     assert len(site.runs) == 1
     unknown = site.start("refresh_queries", "--query", "nothing")
     assert unknown.wait() == 1
-    assert unknown.output == 'CommandError: There is no published query "nothing".\n'
+    assert unknown.lines[0] == 'CommandError: There is no published query "nothing".\n'
 
 
 def test_without_a_shared_cache_the_command_says_that_it_is_of_no_use(manage: Any, home: Path) -> None:
