@@ -65,9 +65,11 @@ async def _refuse_websocket(receive: Receive, send: Send) -> None:
 async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
     snapshots.watch()
-    warming.Schedule().start()
+    schedule = warming.Schedule()
+    schedule.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    schedule.stop()
     await send({"type": "lifespan.shutdown.complete"})
 
 

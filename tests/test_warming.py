@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from tests import redis_server
 from tests.conftest import Define
-from tests.loopback import eventually
+from tests.loopback import PATIENCE, eventually
 from widgets_app import cache, catalog, warming
 from widgets_app.compiled import PublishedQuery
 from widgets_app.errors import Busy, SourceFailed
@@ -183,11 +183,24 @@ def broken(query: PublishedQuery) -> PublishedQuery:
 
 
 @pytest.fixture
-def schedule() -> warming.Schedule:
+def schedule() -> Iterator[warming.Schedule]:
     found = warming.Schedule()
     for _ in range(warming.AT_ONCE):
         threading.Thread(target=found._work, daemon=True).start()
-    return found
+    yield found
+    found.stop()
+
+
+def test_a_schedule_that_is_stopped_leaves_no_thread() -> None:
+    before = set(threading.enumerate())
+    schedule = warming.Schedule()
+    schedule.start()
+    begun = set(threading.enumerate()) - before
+    assert len(begun) == warming.AT_ONCE + 1
+    schedule.stop()
+    for thread in begun:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def test_what_is_due_runs_once_and_not_while_it_still_runs(

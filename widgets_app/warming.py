@@ -133,7 +133,8 @@ class Schedule:
     def __init__(self) -> None:
         self._since = timezone.localtime()
         self._going: set[str] = set()
-        self._jobs: queue.SimpleQueue[tuple[PublishedQuery, datetime]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[PublishedQuery, datetime] | None] = queue.SimpleQueue()
+        self._ended = threading.Event()
 
     def start(self) -> threading.Thread:
         """Begin, in daemon threads; return the one that looks."""
@@ -143,9 +144,14 @@ class Schedule:
         looking.start()
         return looking
 
+    def stop(self) -> None:
+        """Begin nothing any more; what is being made is made to its end."""
+        self._ended.set()
+        for _ in range(AT_ONCE):
+            self._jobs.put(None)
+
     def _watch(self) -> None:
-        while True:
-            time.sleep(60 - time.time() % 60)
+        while not self._ended.wait(60 - time.time() % 60):
             try:
                 self.look(timezone.localtime())
             except RequestError as error:
@@ -163,9 +169,10 @@ class Schedule:
                 self._jobs.put((query, moment))
 
     def _work(self) -> None:
-        while True:
+        while (job := self._jobs.get()) is not None:
+            self._run(*job)
             # What is done must not live on until the next one comes.
-            self._run(*self._jobs.get())
+            del job
 
     def _run(self, query: PublishedQuery, moment: datetime) -> None:
         try:
