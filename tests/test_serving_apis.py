@@ -160,7 +160,10 @@ def test_rows_beyond_the_limit_are_told(caller: Client, api: Api, define_query: 
     define_query("api-prices", TEXT, source="api", rows=15)
     define_widget("prices", query="api-prices", params=PARAMS)
     answer = caller.get("/prices")
-    assert (len(answer.json()), answer["X-Truncated"]) == (15, "15 rows")
+    assert (len(answer.json()), answer["X-Truncated"]) == (
+        15,
+        '15 rows; row limit of 15, set at the query "api-prices" or its source',
+    )
     assert len(api.asked) == 2
 
 

@@ -139,6 +139,11 @@ def test_only_what_makes_workspace_refuse_the_agent_breaks_it():
         assert "error" in {finding.severity for finding in as_imported([found])}
 
 
+def test_a_name_that_no_page_can_show_is_told_without_it():
+    (finding,) = check_agent("a", changed(AGENT, "features", {"\0": None}))
+    assert (finding.where, finding.message[:3]) == ('features["\\u0000"]', '"?"')
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_an_agent_with_any_json_at_any_place_is_checked_without_an_exception(data: st.DataObject):

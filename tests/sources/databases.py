@@ -64,7 +64,8 @@ def postgresql(folder: Path) -> Iterator[Place]:
     except psycopg.OperationalError:
         pytest.skip("no PostgreSQL at TEST_POSTGRESQL_URL")
     with outer:
-        outer.execute(f"create database {name}")
+        # Of the usual template, which others may be looking at, none can be made meanwhile.
+        outer.execute(f"create database {name} template template0")
         try:
             with psycopg.connect(**login, dbname=name, autocommit=True) as connection:
                 for statement in TABLE:

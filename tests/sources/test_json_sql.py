@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from widgets_app.sources import folder as folder_module
 from widgets_app.sources.base import Call, Limits
 from widgets_app.sources.files import FilesBackend, FilesOptions
 from widgets_app.sources.frame import Frame
@@ -139,10 +138,8 @@ def test_repairing_leaves_text_alone():
     assert repaired(row) == b'{"a": "NaN \\" 12345678901234567890", "b": null, "c": 1.2345678901234567890}'
 
 
-def test_300_000_rows_come_in_their_order_with_several_threads(
-    folder: Path, backend: FilesBackend, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(folder_module, "THREADS", 4)
+def test_300_000_rows_come_in_their_order_with_several_threads(folder: Path, backend: FilesBackend, settings: Any):
+    settings.WIDGETS_DUCKDB_THREADS = 4
     count = 300_000
     with duckdb.connect() as connection:
         connection.execute(

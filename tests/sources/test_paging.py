@@ -19,7 +19,6 @@ from hypothesis import settings as hypothesis_settings
 
 from tests.sources import plain_pages
 from tests.sources.asks import DAY, NUMBER, TIME, WORD, Fields, pages, same
-from widgets_app.sources import folder as folder_module
 from widgets_app.sources.base import Call, Limits
 from widgets_app.sources.files import FilesBackend
 from widgets_app.sources.frame import Frame, FrameColumn
@@ -147,10 +146,8 @@ def test_any_page_of_rows_in_memory_is_what_plain_python_makes_of_them(ask: Page
     assert IN_MEMORY.count({}, ask, Limits(), Call()) == total
 
 
-def test_300_000_rows_of_several_threads_keep_their_order(
-    folder: Path, backend: FilesBackend, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(folder_module, "THREADS", 4)
+def test_300_000_rows_of_several_threads_keep_their_order(folder: Path, backend: FilesBackend, settings: Any):
+    settings.WIDGETS_DUCKDB_THREADS = 4
     with duckdb.connect() as connection:
         made = "select i as id, i * 7919 % 1000 as price, 'name ' || (i % 3) as name from range(300000) r(i)"
         connection.execute(f"copy ({made}) to '{folder}/t.parquet'")

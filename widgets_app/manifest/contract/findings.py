@@ -25,6 +25,7 @@ _KIND_WORDS: Mapping[Kind, str] = {
 _SHOWN_CHARACTERS = 60
 _LARGEST_SHOWN = 10**15
 _LISTED = 8
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 
 
@@ -72,8 +73,8 @@ def _finding(severity: Severity, code: str, where: str, message: str, fix: str) 
 
 
 def _printable(text: str) -> str:
-    # JSON may hold half a surrogate pair, which no database and no answer takes.
-    return one_line(text.encode("utf-8", "replace").decode())
+    # JSON may hold half a surrogate pair and zeros, which no database and no page takes.
+    return one_line(_CONTROL.sub("?", text.encode("utf-8", "replace").decode()))
 
 
 def join(outer: str, inner: str) -> str:
