@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -19,6 +20,10 @@ from tests.admin.backend import source as backend_source
 from tests.admin.conftest import Open, url
 from tests.admin.pages import Form, Page, messages
 from tests.conftest import Define
+from tests.loopback import PATIENCE, eventually
+from widgets_app import catalog, functions, serving
+from widgets_app.authentication import ANYONE
+from widgets_app.errors import SourceTimeout
 from widgets_app.models import Agent, Source, Widget
 from widgets_app.sealing import seal, unseal
 from widgets_app.sources import putting
@@ -412,3 +417,25 @@ def test_a_missing_driver_is_named_on_the_page(market: Source, change: Open) -> 
 def test_a_database_that_is_away_can_be_saved_and_shown(market: Source, change: Open, boss: Client) -> None:
     assert change(market).send(description="New").status_code == 302
     assert SECRET not in boss.get(url("source", "change", market.pk)).content.decode()
+
+
+def test_what_runs_right_now_is_shown_and_what_should_have_stopped(
+    boss: Client, define_query: Define, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(functions, "_FUNCTIONS", {})
+    go = threading.Event()
+
+    @functions.data_function
+    def slow() -> None:
+        go.wait(PATIENCE)
+
+    source = Source.objects.create(name="team", kind="python")
+    define_query("slow", "slow", source="team", seconds=1, cache_seconds=0)
+    read = serving.reading(catalog.current().queries["slow"], {}, ANYONE, 0)
+    assert "Right now" not in Page(boss, url("source", "change", source.pk)).text
+    with pytest.raises(SourceTimeout):
+        read.fresh()
+    page = Page(boss, url("source", "change", source.pk)).text
+    assert "1 of 4 queries at once in this server process. 1 of them should have stopped" in page
+    go.set()
+    eventually(lambda: "Right now" not in Page(boss, url("source", "change", source.pk)).text)

@@ -55,6 +55,14 @@ def test_the_result_is_returned_and_the_slot_is_free(slots: Slots):
     assert slots.taken == 0
 
 
+def test_work_that_goes_on_after_it_was_told_to_stop_is_counted(slots: Slots):
+    release = threading.Event()
+    occupy(slots, release)
+    assert (slots.taken, slots.stopping) == (1, 1)
+    release.set()
+    assert eventually(lambda: (slots.taken, slots.stopping) == (0, 0))
+
+
 def test_more_runs_than_slots_use_no_more_threads_than_slots(slots: Slots):
     threads = {run(slots, threading.current_thread) for _ in range(10)}
     assert 1 <= len(threads) <= 2

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
-from widgets_app import functions
+from widgets_app import catalog, functions
 from widgets_app.admin.base import change_url
 from widgets_app.admin.collection_row import add_url, rows_url
 from widgets_app.admin.exploring import ExploreSource
@@ -36,6 +36,7 @@ from widgets_app.sources.database import DatabaseBackend
 from widgets_app.sources.descriptions import describe
 from widgets_app.sources.files import FilesBackend
 from widgets_app.sources.http import HttpBackend
+from widgets_app.sources.limits import Slots
 from widgets_app.sources.putting import MAX_FILE_BYTES, Table, store_file
 from widgets_app.sources.python import PythonBackend
 from widgets_app.sources.registry import kinds
@@ -236,6 +237,7 @@ class SourceAdmin(ExploreSource):
             context["test_attrs"] = format_html('formaction="{}" formnovalidate data-test', url)
         if obj is not None:
             context["contents"] = contents_of(obj)
+            context["running"] = running_on(obj)
             context["links"] = links_of(obj, request)
             context["users"] = shown(request, lineage.made_of(obj))
             context["may_put_back"] = self.has_change_permission(request, obj)
@@ -256,6 +258,12 @@ class SourceAdmin(ExploreSource):
                 )
                 messages.warning(request, text)
         return to_delete, counts, missing, protected
+
+
+def running_on(source: Source) -> Slots | None:
+    """Return the slots of a source in this process while queries run on it."""
+    opened = catalog.current().sources.get(source.pk)
+    return opened.slots if opened and opened.slots.taken else None
 
 
 def needed_by(source: Source) -> list[str]:

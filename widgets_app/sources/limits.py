@@ -42,6 +42,7 @@ class Slots:
         self.name = name
         self.count = count
         self._taken = 0
+        self._stopping = 0
         self._threads = 0
         self._freed = threading.Condition()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -51,6 +52,22 @@ class Slots:
     def taken(self) -> int:
         """How many slots hold work that has not ended, answered or not."""
         return self._taken
+
+    @property
+    def stopping(self) -> int:
+        """How many of them hold work that was told to stop and goes on, as plain Python does."""
+        return self._stopping
+
+    def told_to_stop(self, future: Future[Any]) -> None:
+        """Count work as one that should stop, until it has ended."""
+
+        def ended(_: Future[Any]) -> None:
+            with self._freed:
+                self._stopping -= 1
+
+        with self._freed:
+            self._stopping += 1
+        future.add_done_callback(ended)
 
     def take(self, *, spare: int = 0) -> bool:
         """Take a slot, waiting a moment for one, and leave `spare` others free; say whether there was one."""
@@ -98,7 +115,7 @@ def run_limited(slots: Slots, work: Callable[[], T], *, deadline: Deadline, call
     either: list[Future[Any]] = [future, call.abandoned]
     wait(either, deadline.remaining(), FIRST_COMPLETED)
     if not future.done():
-        _cancel(call, future)
+        _cancel(slots, call, future)
         raise _abandoned(deadline) if call.abandoned.done() else deadline.exceeded()
     try:
         return _outcome(future, deadline.what)
@@ -156,7 +173,7 @@ def run_streamed(
     head: Future[T] = Future()
     end: Future[None] = Future()
     channel = _Channel()
-    received = _Received(channel, deadline, call, end)
+    received = _Received(slots, channel, deadline, call, end)
     context = contextvars.copy_context()
     _start(slots, partial(context.run, _pump, slots, head, end, channel, deadline, work), what, spare=spare)
     if not wait([head], deadline.remaining()).done:
@@ -218,11 +235,11 @@ class _Channel:
 class _Received(Iterator[bytes]):
     """The reader's end of a channel. Letting go of it stops the work as closing it does."""
 
-    def __init__(self, channel: _Channel, deadline: Deadline, call: Call, end: Future[None]) -> None:
+    def __init__(self, slots: Slots, channel: _Channel, deadline: Deadline, call: Call, end: Future[None]) -> None:
         self._channel = channel
         self._deadline = deadline
         self._end = end
-        self._stop = weakref.finalize(self, _hang_up, channel, call, end)
+        self._stop = weakref.finalize(self, _hang_up, slots, channel, call, end)
         self._stop.atexit = False
 
     def __next__(self) -> bytes:
@@ -245,10 +262,10 @@ class _Received(Iterator[bytes]):
         self._stop()
 
 
-def _hang_up(channel: _Channel, call: Call, end: Future[None]) -> None:
+def _hang_up(slots: Slots, channel: _Channel, call: Call, end: Future[None]) -> None:
     channel.close()
     if not end.done():
-        _cancel(call, end)
+        _cancel(slots, call, end)
 
 
 def _pump(
@@ -322,7 +339,8 @@ def _outcome(future: Future[T], what: str) -> T:
         del future
 
 
-def _cancel(call: Call, future: Future[Any]) -> None:
+def _cancel(slots: Slots, call: Call, future: Future[Any]) -> None:
+    slots.told_to_stop(future)
     # Even where nothing can be told yet: work that has only begun says later what stops it.
     threading.Thread(target=keep_cancelling, args=(call, future), name="cancel", daemon=True).start()
 
