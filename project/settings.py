@@ -152,7 +152,9 @@ CACHE_URL = env.text("CACHE_URL", "")
 if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://")):
     raise ImproperlyConfigured("CACHE_URL must start with redis:// or rediss://, or be empty for memory.")
 CACHES = {
-    "default": {
+    # For the admin's own use, such as what its search found a moment ago.
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "results": {
         "BACKEND": "widgets_app.stores.RedisStore",
         "LOCATION": CACHE_URL,
         # Servers of one deployment have one secret key; what another keeps in the same Redis is none of theirs.
@@ -160,7 +162,7 @@ CACHES = {
         "OPTIONS": {"serializer": "widgets_app.stores.Plain", "socket_connect_timeout": 1, "socket_timeout": 5},
     }
     if CACHE_URL
-    else {"BACKEND": "widgets_app.stores.MemoryCache", "LOCATION": "results"}
+    else {"BACKEND": "widgets_app.stores.MemoryCache", "LOCATION": "results"},
 }
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -34,7 +34,7 @@ def administer(statement: str) -> None:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    administer(f'CREATE DATABASE "{DATABASE}"')
+    administer(f'CREATE DATABASE "{DATABASE}" TEMPLATE template0')
     url = os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{DATABASE}"
     yield {
         "DATABASE_URL": url,

@@ -77,7 +77,7 @@ class Run(Generic[K]):
 
 
 # One for all threads: Django's own `cache` is another object in each, with connections and memory of its own.
-results: BaseCache = caches.create_connection("default")
+results: BaseCache = caches.create_connection("results")
 
 _running: dict[str, Run[Any]] = {}
 _lock = threading.Lock()
