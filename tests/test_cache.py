@@ -22,6 +22,8 @@ from widgets_app.errors import Abandoned, BadRequest, Busy, RequestError, Source
 from widgets_app.sources.base import Call
 from widgets_app.sources.frame import Frame
 from widgets_app.sources.limits import Deadline, Slots, run_limited
+from widgets_app.sources.outbound import PrivateHost, Unreachable
+from widgets_app.sources.paging import NotPaged
 from widgets_app.stores import MemoryCache, RedisStore
 
 LONG = 20.0
@@ -268,7 +270,15 @@ def together(ask: Callable[[], Any], callers: int = 20) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("error", "runs"),
-    [(SourceFailed("a"), 1), (SourceTimeout("a"), 1), (Busy("a", retry_after=2), 3), (BadRequest("a"), 3)],
+    [
+        (SourceFailed("a", retry_after=2), 1),
+        (SourceTimeout("a"), 1),
+        (Unreachable("a", code="refused"), 1),
+        (PrivateHost("a"), 1),
+        (NotPaged("a"), 1),
+        (Busy("a", retry_after=2), 3),
+        (BadRequest("a"), 3),
+    ],
 )
 def test_the_failure_of_a_source_is_told_again_for_a_moment(
     key: str, monkeypatch: pytest.MonkeyPatch, error: RequestError, runs: int
@@ -276,8 +286,9 @@ def test_the_failure_of_a_source_is_told_again_for_a_moment(
     monkeypatch.setattr(cache, "FAILURE_SECONDS", LONG)
     make = Maker(error=error)
     for _ in range(3):
-        with pytest.raises(type(error), match="a"):
+        with pytest.raises(type(error), match="a") as told:
             cache.shared(key, seconds=60, make=make)
+        assert vars(told.value) == vars(error)
     assert make.made == runs
     make.error = None
     monkeypatch.setattr(cache, "FAILURE_SECONDS", 0.0)

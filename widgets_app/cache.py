@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from copy import copy
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
@@ -50,9 +51,7 @@ class Leaving(Protocol):
 class Failure(NamedTuple):
     """How a source failed, and until when that is told again."""
 
-    kind: type[RequestError]
-    text: str
-    retry_after: int | None
+    error: RequestError
     until: float
 
 
@@ -207,8 +206,8 @@ def _finish(key: str, run: Run[K], work: Callable[[Run[K]], K]) -> None:
         run.outcome.set_result(work(run))
     except BaseException as error:
         if isinstance(error, SourceFailed | SourceTimeout) and not run.abandoned:
-            failure = Failure(type(error), str(error), error.retry_after, time.monotonic() + FAILURE_SECONDS)
-            _failures.put(key, failure, len(failure.text))
+            failure = Failure(copy(error), time.monotonic() + FAILURE_SECONDS)
+            _failures.put(key, failure, len(str(error)))
         run.outcome.set_exception(error)
     finally:
         with _lock:
@@ -219,7 +218,7 @@ def _tell_failure(key: str) -> None:
     failure = _failures.get(key)
     if failure is not None and time.monotonic() < failure.until:
         # Another one each time: an error that is raised again keeps the frames of all who saw it.
-        raise failure.kind(failure.text, retry_after=failure.retry_after)
+        raise copy(failure.error)
 
 
 def _refresh(key: str, work: Callable[[Run[Any]], Any]) -> None:
