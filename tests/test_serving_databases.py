@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from tests.conftest import Define
+from tests.conftest import Define, refresh
 from tests.sources.databases import PLACES
 from widgets_app.models import Source
 from widgets_app.sealing import seal
@@ -89,6 +89,27 @@ def test_a_failing_database_is_one_line_for_the_caller(
     with closing(sqlite3.connect(path)) as made:
         made.execute("create table t (a int)")
     assert caller.get("/trades").json() == [{"a": 1}]
+
+
+def test_rows_of_one_database_are_not_given_for_another(
+    tmp_path: Path, caller: Client, define_query: Define, define_widget: Define
+) -> None:
+    for number in (1, 2):
+        with closing(sqlite3.connect(tmp_path / f"{number}.db")) as made:
+            made.execute(f"create table t as select {number} as a")
+    source = Source.objects.create(name="trades", kind="database", options={"url": f"sqlite:///{tmp_path}/1.db"})
+    define_query("trades", "select a from t", source="trades", cache_seconds=3600)
+    define_widget("trades", query="trades")
+    define_widget("paged", query="trades", type="ssrm_table")
+    first = caller.get("/trades")
+    page = json.dumps({"startRow": 0, "endRow": 10})
+    assert caller.post("/paged", page, content_type="application/json").json()["rowData"] == [{"a": 1}]
+    source.options = {"url": f"sqlite:///{tmp_path}/2.db"}
+    source.save()
+    refresh()
+    second = caller.get("/trades", headers={"If-None-Match": first.headers["ETag"]})
+    assert (first.json(), second.status_code, second.json()) == ([{"a": 1}], 200, [{"a": 2}])
+    assert caller.post("/paged", page, content_type="application/json").json()["rowData"] == [{"a": 2}]
 
 
 def test_a_password_is_in_no_document_and_goes_with_its_address() -> None:

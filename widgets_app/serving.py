@@ -283,7 +283,9 @@ def reading(
     call = Call(caller=caller.told())
     # Whatever the result depends on; the caller only where the query looks at who asks.
     who = call.caller if prepared.uses_caller else None
-    named = repr((query.version, query.limits, prepared.fingerprint(), sorted(used.items()), who))
+    # Another address, or another login there, may have other rows.
+    where = query.source.settings if query.source else None
+    named = repr((query.version, query.limits, where, prepared.fingerprint(), sorted(used.items()), who))
     return Read(
         query=query,
         prepared=prepared,
