@@ -371,6 +371,15 @@ def test_the_rows_of_an_upstream_are_exported(caller: Client, define_passed: Def
     assert len(rows) == len(shown)
 
 
+def test_the_kept_rows_of_an_upstream_are_exported_to_who_has_them_already(
+    caller: Client, define_passed: Define
+) -> None:
+    keys = {key: value for key, value in WIDGETS["table"].items() if key != "name"}
+    define_passed("table", **keys | {"staleTime": 60_000})
+    assert caller.get("/-/export/table.json?port=RIX").status_code == 200
+    assert caller.get("/-/export/table.json?port=RIX", headers={"If-None-Match": "*"}).status_code == 200
+
+
 def test_an_upstream_without_rows_is_told(caller: Client, define_passed: Define) -> None:
     define_passed("echo")
     answer = caller.get("/-/export/echo.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -22,6 +23,7 @@ from tests.test_exports import table_of
 from widgets_app import catalog
 from widgets_app.errors import SourceFailed
 from widgets_app.exports import door, formats
+from widgets_app.functions import data_function
 from widgets_app.models import Source
 from widgets_app.sealing import seal
 from widgets_app.sources.base import Call, Limits
@@ -172,6 +174,30 @@ def test_a_client_that_hangs_up_frees_the_slot_and_stops_the_query(
             if there:
                 eventually(lambda: there.running() == 0)
             assert ask(port, "/-/health").status == 200
+
+
+@pytest.mark.parametrize("kind", ["files", "python"])
+def test_a_client_that_hangs_up_before_the_first_rows_stops_the_query(
+    key: str, define_query: Define, define_widget: Define, kind: str
+) -> None:
+    source = "market"
+    text = "select max(hash(a.range + b.range)) as n from range(1000000) a, range(1000000) b"
+    if kind == "python":
+        source, text = Source.objects.create(name="functions", kind="python").name, "endlessly"
+    define_query("endless", text, source=source, seconds=600)
+    define_widget("endless", query="endless")
+    with running() as (port, _):
+        with closing(connected(port)) as connection:
+            connection.request("GET", "/-/export/endless.csv", headers={"X-API-KEY": key})
+            eventually(lambda: slots(source).taken == 1)
+        eventually(lambda: slots(source).taken == 0)
+        eventually(lambda: door._places._value == door.EXPORTS_AT_ONCE)
+
+
+@data_function
+async def endlessly() -> list[dict[str, Any]]:
+    await asyncio.sleep(600)
+    return []
 
 
 def reading(port: int, path: str, key: str) -> socket.socket:

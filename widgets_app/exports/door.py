@@ -151,12 +151,14 @@ def _queried(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> 
     values = validate(route.specs, asked.query, now=timezone.localtime())
     if route.query is None:
         raise NotFound(serving.NO_SOURCE.format(id=entry.id))
-    read = serving.reading(route.query, values, caller, route.stale_seconds)
+    read = serving.reading(route.query, values, caller, route.stale_seconds, asked)
     wanted = Wanted(About(_name(route), values, _titles(route)), extension)
     if asked.method == "HEAD":
         return _headers_only(wanted)
     if not isinstance(read.prepared, StreamedQuery):
         return _of_frame(serving.fetch(read), wanted)
+    if asked.departure is not None:
+        asked.departure.tell(read.call.abandon)
     stream, pieces = _streamed(read, read.prepared, wanted)
     if asked.departure is not None:
         asked.departure.tell(pieces.close)
@@ -258,12 +260,16 @@ def _passed(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> S
 
 
 def _with_defaults(asked: Asked, route: DataRoute) -> Asked:
-    """Return the request for the upstream; as Workspace does, it names the values of all parameters."""
+    """Return the request for the upstream; as Workspace does, it names the values of all parameters.
+
+    The rows are wanted in any case, whatever the client has already.
+    """
     absent = [spec for spec in route.specs if spec.name not in asked.query]
     values = validate(absent, {}, now=timezone.localtime()).items()
     texts = {name: as_text(value) for name, value in values if value is not None}
     query_string = "&".join(filter(None, (asked.query_string, urlencode(texts))))
-    return replace(asked, path=route.entry.path or "", query={**asked.query, **texts}, query_string=query_string)
+    query = {**asked.query, **texts}
+    return replace(asked, path=route.entry.path or "", query=query, query_string=query_string, known="")
 
 
 def _whole(served: Served, limits: Limits) -> bytes:

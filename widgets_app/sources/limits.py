@@ -168,7 +168,8 @@ def run_streamed(
     """Run `work` in a slot and return its first result with the pieces that follow, each as soon as it is there.
 
     The slot is held until the pieces end or are closed; a slow reader makes the work wait. It is taken only while
-    `spare` others are free. Raises as `run_limited`, and so does iterating the pieces.
+    `spare` others are free. Raises as `run_limited`, and so does iterating the pieces. Once these have begun, it is
+    for whoever has them to close them.
     """
     head: Future[T] = Future()
     end: Future[None] = Future()
@@ -176,14 +177,16 @@ def run_streamed(
     received = _Received(slots, channel, deadline, call, end)
     context = contextvars.copy_context()
     _start(slots, partial(context.run, _pump, slots, head, end, channel, deadline, work), what, spare=spare)
-    if not wait([head], deadline.remaining()).done:
+    either: list[Future[Any]] = [head, call.abandoned]
+    wait(either, deadline.remaining(), FIRST_COMPLETED)
+    if not head.done():
         received.close()
-        raise deadline.exceeded()
+        raise _abandoned(deadline) if call.abandoned.done() else deadline.exceeded()
     try:
         return _outcome(head, what), received
     finally:
         # An error knows this frame, and each of these may know the error.
-        del head, end, received, work
+        del head, end, either, received, work
 
 
 class _Channel:
