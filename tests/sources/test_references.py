@@ -61,14 +61,25 @@ def test_a_file_may_be_a_link_within_the_folder(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "../outside", "/etc/passwd", "x/../../outside", "\0/etc/passwd", "."])
 def test_no_file_elsewhere_is_named(folder: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="files with secrets are below"):
+    with pytest.raises(ValueError, match="files with secrets are in"):
         references.check(SecretStr(f"file:{name}"))
+
+
+def test_no_file_of_a_folder_below_is_named(folder: Path) -> None:
+    token = folder / "kubernetes.io" / "serviceaccount" / "token"
+    token.parent.mkdir(parents=True)
+    token.write_text(SECRET)
+    for name in ("kubernetes.io/serviceaccount/token", str(token)):
+        with pytest.raises(ValueError, match="files with secrets are in"):
+            references.check(SecretStr(f"file:{name}"))
+        with pytest.raises(SourceFailed, match="files with secrets are in"):
+            references.revealed(SecretStr(f"file:{name}"))
 
 
 def test_no_file_elsewhere_is_linked_to(folder: Path) -> None:
     references.check(SecretStr("file:desk"))
     (folder / "desk").symlink_to("../outside")
-    with pytest.raises(SourceFailed, match="files with secrets are below"):
+    with pytest.raises(SourceFailed, match="files with secrets are in"):
         references.revealed(SecretStr("file:desk"))
 
 

@@ -70,7 +70,9 @@ def _from_file(name: str) -> str:
 
 def _inside(name: str) -> Path:
     folder = Path(os.path.realpath(settings.WIDGETS_SECRETS_FOLDER))
-    path = Path(os.path.realpath(folder / name.replace("\0", "")))
-    if folder not in path.parents:
-        raise ValueError(f"files with secrets are below {folder}; name one of them, such as file:market")
+    named = folder / name.replace("\0", "")
+    path = Path(os.path.realpath(named))
+    # In folders below it, platforms keep what is theirs, such as the token of a container.
+    if Path(os.path.realpath(named.parent)) != folder or folder not in path.parents:
+        raise ValueError(f"files with secrets are in {folder}; name one of them, such as file:market")
     return path
