@@ -526,6 +526,24 @@ def test_a_reason_is_told_where_the_values_are_at_fault(api: Api):
     assert "10.0.0.5" not in refused(api, "GET /p/:a", a="x")
 
 
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_a_reason_tells_no_part_of_a_secret_however_it_is_written(api: Api, kind: str):
+    secret = "tide+table/4711=="
+
+    def answer(asked: Asked) -> Given:
+        told = f"No {asked.raw_path} with {asked.query} or {asked.values['key']}"
+        body = json.dumps({"detail": told}).encode() if kind == "application/json" else told.encode()
+        return Given(body, 404, {"content-type": kind})
+
+    api.answer = answer
+    source = source_at(api.port, parameters={"key": secret})
+    for length in range(430, 500):
+        with pytest.raises(BadRequest) as caught:
+            run(source, "GET /p?a=:a", a="x" * length)
+        assert "tide" not in str(caught.value).lower()
+        assert "4711" not in str(caught.value)
+
+
 def test_a_reason_that_nobody_can_read_leaves_the_status(api: Api):
     api.answer = lambda _: Given(b"brotli", 404, {"content-encoding": "br"})
     assert "answered 404 (Not Found): Check the path" in refused(api, "GET /p/:a", BadRequest, a="x")

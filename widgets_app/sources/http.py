@@ -33,7 +33,7 @@ from widgets_app.sources.base import (
     UpstreamBackend,
 )
 from widgets_app.sources.http_query import Api, HttpQuery
-from widgets_app.sources.http_reason import beginning, retry_after, said, without_secrets
+from widgets_app.sources.http_reason import beginning, retry_after, said
 from widgets_app.sources.http_text import read
 from widgets_app.sources.limits import Deadline, Slots, run_streamed
 from widgets_app.sources.outbound import (
@@ -280,8 +280,7 @@ class HttpBackend(UpstreamBackend):
     def _reason(self, reply: Reply) -> str:
         if reply.status in REFUSED_HEADERS or reply.header("content-encoding") not in ("", "identity"):
             return ""
-        text = said(beginning(reply.pieces()), reply.header("content-type"))
-        return without_secrets(text, self._secret().values())
+        return said(beginning(reply.pieces()), reply.header("content-type"), self._secret().values())
 
 
 def _revealed(headers: Mapping[str, SecretStr]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from widgets_app.errors import BadRequest, Busy, DefinitionError, RequestError, 
 from widgets_app.sources.address import Address, HostNotListed
 from widgets_app.sources.base import Call, Limits, PreparedQuery, is_key_name
 from widgets_app.sources.frame import Frame
-from widgets_app.sources.http_reason import ERROR_BYTES, beginning, retry_after, said, without_secrets
+from widgets_app.sources.http_reason import ERROR_BYTES, beginning, retry_after, said
 from widgets_app.sources.http_request import (
     Request,
     as_text,
@@ -338,12 +338,13 @@ class Reading:
         return SourceFailed(f"{title} answered {phrase}. Check the request of the query.")
 
     def _reason(self, reply: Reply) -> str:
-        text = ""
+        held = (as_text(value) for name, value in self.values.items() if is_key_name(name))
+        secrets = [*self._secret.values(), *self._parameters.values(), *held]
         # In an encoding that nobody can read, it gives none.
         with suppress(Unreachable):
-            text = said(beginning(decoded(reply.pieces(), reply, ERROR_BYTES)), reply.header("content-type"))
-        held = (as_text(value) for name, value in self.values.items() if is_key_name(name))
-        return without_secrets(text, [*self._secret.values(), *self._parameters.values(), *held])
+            content = beginning(decoded(reply.pieces(), reply, ERROR_BYTES))
+            return said(content, reply.header("content-type"), secrets)
+        return ""
 
 
 @contextmanager

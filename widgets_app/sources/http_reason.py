@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote, quote_plus
 
 import orjson
 
@@ -37,22 +38,26 @@ def beginning(pieces: Pieces) -> bytes:
     return content[:ERROR_BYTES]
 
 
-def said(content: bytes, content_type: str) -> str:
-    """Return what an upstream gives as the reason, in one line; empty without any that people can read."""
+def said(content: bytes, content_type: str, secrets: Iterable[str]) -> str:
+    """Return what an upstream gives as the reason, in one line; empty without any that people can read.
+
+    Secret values, which some repeat, are taken out before the line is cut: half of one would be told otherwise.
+    """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
         with suppress(orjson.JSONDecodeError):
-            return one_line(_reason(orjson.loads(content), ERROR_DEPTH))
+            return one_line(_without(_reason(orjson.loads(content), ERROR_DEPTH), secrets))
     if kind == "text/plain":
-        return one_line(content.decode("utf-8", "replace").strip().partition("\n")[0])
+        return one_line(_without(content.decode("utf-8", "replace").strip().partition("\n")[0], secrets))
     return ""
 
 
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Return the text without secret values, which some upstreams repeat."""
-    words = {word for value in secrets for word in (value, *value.split())}
+def _without(text: str, secrets: Iterable[str]) -> str:
+    parts = {part for value in secrets for part in (value, *value.split()) if len(part) >= SECRET_LENGTH}
+    # In an address, as which many repeat a request, they are written in other ways.
+    words = {word for part in parts for word in (part, quote(part, safe=""), quote(part, safe=",:/"), quote_plus(part))}
     for word in sorted(words, key=len, reverse=True):
-        text = text.replace(word, "…") if len(word) >= SECRET_LENGTH else text
+        text = re.sub(re.escape(word), "…", text, flags=re.IGNORECASE)
     return text
 
 
