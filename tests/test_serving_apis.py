@@ -167,6 +167,15 @@ def test_rows_beyond_the_limit_are_told(caller: Client, api: Api, define_query: 
     assert len(api.asked) == 2
 
 
+def test_pages_beyond_their_number_are_told(
+    caller: Client, api: Api, define_query: Define, define_widget: Define
+) -> None:
+    define_query("api-prices", f"{TEXT}pages: 2\n", source="api")
+    define_widget("prices", query="api-prices", params=PARAMS)
+    told = '20 rows; pages that the query "api-prices" may read, or largest answer of its source'
+    assert [caller.get("/prices")["X-Truncated"] for _ in range(2)] == [told, told]
+
+
 def test_one_source_serves_rows_and_passes_on(caller: Client, define_widget: Define, prices: None, api: Api) -> None:
     define_widget("prices", query="api-prices", params=PARAMS)
     define_widget("v1/tickers", upstream="api")

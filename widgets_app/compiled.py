@@ -160,6 +160,7 @@ class PublishedQuery:
             "rows": f'row limit of {self.limits.rows}, set at the query "{self.name}" or its source',
             "bytes": f'size limit of {self.limits.bytes // MB} MB, set at the source of the query "{self.name}"',
             "page": "most rows on one page; ask for the next one",
+            "answers": f'pages that the query "{self.name}" may read, or largest answer of its source',
         }
         return f"{frame.row_count} rows; {told[frame.cut_by]}"
 

@@ -23,7 +23,8 @@ class FrameColumn:
 class Frame:
     """Rows as finished JSON: `json` is a strict JSON array of objects that share one key set, in order.
 
-    `truncated` says that a limit cut rows off, and `cut_by` then which one: of rows, of bytes, or of rows on one page.
+    `truncated` says that a limit cut rows off, and `cut_by` then which one: of rows, of bytes, of rows on one page, or
+    of what is read of an API.
     `made_at` is when the source answered, in epoch seconds.
     """
 
@@ -31,7 +32,7 @@ class Frame:
     columns: tuple[FrameColumn, ...]
     row_count: int
     truncated: bool = False
-    cut_by: Literal["rows", "bytes", "page"] = "rows"
+    cut_by: Literal["rows", "bytes", "page", "answers"] = "rows"
     made_at: float = field(default_factory=time.time)
 
     @property

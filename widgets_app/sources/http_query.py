@@ -168,7 +168,9 @@ class HttpQuery(PreparedQuery):
         call.on_cancel += [reading.line.cut, reading.stopped.set]
         with _told(self.api, limits):
             frame = frame_of(reading.rows(), limits)
-        return replace(frame, truncated=frame.truncated or reading.cut_short)
+        if reading.cut_short and not frame.truncated:
+            return replace(frame, truncated=True, cut_by="answers")
+        return frame
 
 
 class Reading:
