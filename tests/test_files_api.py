@@ -113,6 +113,8 @@ def test_a_piece_of_a_table_is_put_into_its_folder(writer: Client, home: Path):
         ("con.csv", b"a\n1\n", "Windows keeps for itself"),
         ("LPT1/x.csv", b"a\n1\n", "Windows keeps for itself"),
         ("x /y.csv", b"a\n1\n", "can't be the name"),
+        ("prices.csv/x.csv", b"a\n1\n", '"prices.csv" is the name of a file'),
+        ("new.parquet/x.csv", b"a\n1\n", '"new.parquet" is the name of a file'),
         ("a/b/c/d/e/f/g/h/i.csv", b"a\n1\n", "too deep"),
         ("x" * 200 + ".csv", b"a\n1\n", "can't be the name"),
     ],
@@ -129,6 +131,12 @@ def test_what_can_not_be_a_table_is_refused_in_one_line(
     assert str(home) not in told(response)
     after = {path: path.read_bytes() for path in home.rglob("*") if path.is_file() and "converted" not in path.parts}
     assert after == before
+
+
+def test_a_folder_with_the_name_of_a_file_stays(writer: Client, home: Path):
+    (home / "files/market/other.csv").mkdir()
+    response = put(writer, "other.csv", CSV)
+    assert (response.status_code, "other.csv is a folder there" in told(response)) == (400, True)
 
 
 def test_only_keys_with_the_right_may(home: Path, files_source: Source, writer_key: str, key: str, settings: Any):

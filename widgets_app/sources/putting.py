@@ -195,6 +195,8 @@ def _swapped(backend: FilesBackend, name: str, waiting: Path, if_match: str) -> 
     target = backend.path / name
     if not target.parent.resolve().is_relative_to(backend.path.resolve()):
         raise DefinitionError(f"{name} leads out of the folder through a link.")
+    if target.is_dir():
+        raise DefinitionError(f"{name} is a folder there. Use another name.")
     before = listing.DataFile.of(name, target.stat()) if target.is_file() else None
     if if_match and (before is None or if_match not in ("*", _tag(before))):
         raise OutOfDate(f"{name} is not what you read any more. Read it again, then put yours.")
@@ -293,6 +295,8 @@ def _checked_name(name: str) -> str:
             )
         if _DEVICES.fullmatch(part):
             raise DefinitionError(f'"{part}" is a name that Windows keeps for itself. Use another one.')
+    if file := next(filter(formats.is_data, parts[:-1]), None):
+        raise DefinitionError(f'"{file}" is the name of a file, and can\'t be that of a folder.')
     _check_suffix(parts[-1])
     return name
 
