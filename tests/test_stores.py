@@ -34,11 +34,13 @@ def test_the_least_recently_used_goes_first() -> None:
     assert store.used == 3 * (100 + OVERHEAD)
 
 
-def test_what_is_larger_than_the_store_is_not_kept() -> None:
+def test_what_is_larger_than_the_store_is_not_kept_and_drives_nothing_out() -> None:
     store: BoundedStore[str] = BoundedStore(1000)
+    store.put("small", "small", 100)
     store.put("big", "big", 2000)
-    assert store.get("big") is None
-    assert store.used == 0
+    assert (store.get("big"), store.get("small")) == (None, "small")
+    store.put("small", "grown", 2000)
+    assert (store.get("small"), store.used) == (None, 0)
 
 
 def test_replacing_and_clearing_give_the_room_back() -> None:

@@ -351,7 +351,7 @@ def _body(
     """Return the rows in a widget's form. Where that takes work, it is done once for each result that is kept."""
     if frame is None or read is None or read.seconds <= 0 or shape.passes_rows:
         return shape.render(frame, options, ask)
-    name = (read.key, frame.made_at, entry.version, repr(ask))
+    name = hashlib.blake2b(repr((read.key, frame.made_at, entry.version, ask)).encode(), digest_size=20).digest()
     body = _bodies.get(name)
     if body is None and not at_hand:
         body = shape.render(frame, options, ask)

@@ -58,9 +58,14 @@ class BoundedStore(Generic[T]):
             return item[0]
 
     def put(self, key: object, value: T, size: int) -> None:
-        """Keep a value of `size` bytes; the least recently used ones go when there is no room."""
+        """Keep a value of `size` bytes; the least recently used ones go when there is no room.
+
+        One that is larger than all the room there is stays away, instead of driving out everything.
+        """
         with self._lock:
             self._drop(key)
+            if size + OVERHEAD > self.limit:
+                return
             self._items[key] = (value, size + OVERHEAD)
             self.used += size + OVERHEAD
             while self.used > self.limit:
