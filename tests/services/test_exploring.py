@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import refresh
 from widgets_app import catalog
 from widgets_app.errors import Busy, DefinitionError, NotFound, SourceFailed, SourceTimeout
-from widgets_app.models import Source
+from widgets_app.models import CollectionRow, Source
 from widgets_app.services import exploring
 from widgets_app.sources.base import Call, Limits, Step, Table
 from widgets_app.sources.files import FilesBackend
@@ -95,6 +96,18 @@ def test_a_table_is_looked_into_only_where_it_is_listed(files_source: Source) ->
     for name in ("price", "PRICES", "prices; select 1", ""):
         with pytest.raises(NotFound):
             exploring.source_look(files_source, name)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sample_has_the_rows_of_now() -> None:
+    source = Source.objects.create(name="log", kind="collection", options={"columns": ["vessel: text"]})
+    # Served, it stays open from one look to the next.
+    refresh()
+    for count in (0, 1, 2):
+        look = exploring.source_look(source, "rows")
+        assert look.sample is not None
+        assert look.sample.row_count == count
+        CollectionRow.objects.create(source=source, data={"vessel": "Aurora"}, created_by="Ana")
 
 
 def test_a_sample_is_bounded(files_source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import cast, get_args
 
 import duckdb
 import orjson
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, close_old_connections
 from pydantic import Field, field_validator, model_validator
 
 from widgets_app.errors import Busy, DefinitionError, SourceFailed
@@ -256,7 +256,7 @@ class CollectionBackend(SourceBackend):
         else:
             advice = "Name key columns where forms change or delete rows."
             yield Step("Key", "None: only row_id tells rows apart.", "warning", advice)
-        self._rows.fingerprint()
+        self._look()
         found = self.prepare(f"select count(*) as n from {TABLE}").run({}, limits, call)  # noqa: S608  our own name
         count = found.rows()[0]["n"]
         text = f"{count:,} of at most {options.max_rows:,}."
@@ -266,5 +266,14 @@ class CollectionBackend(SourceBackend):
             yield Step("Rows", text, "warning", "Forms that add rows are refused. Raise the limit, or delete rows.")
 
     def tables(self, search: str, limits: Limits, call: Call) -> Sequence[Table]:
-        """Return the one table there is."""
+        """Return the one table there is, with the rows that it has now."""
+        self._look()
         return matching([table_of(TABLE)], search)
+
+    def _look(self) -> None:
+        """Have the rows as they are now, in a thread of ours, whose connections Django doesn't clean up."""
+        close_old_connections()
+        try:
+            self._rows.fingerprint()
+        finally:
+            close_old_connections()
