@@ -353,6 +353,28 @@ def test_what_a_function_changed_shows_at_the_next_request(called: list[Any], ca
     assert caller.get("/log").json() == [{"n": 1}]
 
 
+def test_what_a_function_changed_shows_to_those_who_see_no_form(called: list[Any], caller: Client) -> None:
+    widget = define([{"does": "function", "source": "code", "function": "note"}])
+    query = read_query({
+        "name": "noted", "description": "", "source": "code", "text": "noted", "cache_seconds": 600, "seconds": None,
+        "rows": None, "options_path": "options/noted", "choices": [],
+    })  # fmt: skip
+    definition_publish(query)
+    widget.feeds.update(query=query)
+    definition_publish(widget)
+    plain = {"name": "board", "description": "Board.", "type": "table", "endpoint": "log"}
+    definition_publish(read_widget({"id": "board", "definition": plain, "feeds": {"rows": "noted"}}))
+    crew = Group.objects.create(name="crew")
+    widget.groups.set([crew])
+    _, text = key_issue(name="Bo", groups=[crew])
+    refresh()
+    assert caller.get("/log").json() == [{"n": 0}]
+    sent = {"vessel": "Aurora", "add": True}
+    theirs = Client(headers={"X-API-KEY": text})
+    assert theirs.post("/log/form", json.dumps(sent), content_type="application/json").status_code == 200
+    assert caller.get("/log").json() == [{"n": 1}]
+
+
 def test_a_form_whose_source_is_of_another_kind_by_now_says_so(post: Post) -> None:
     define(ACTIONS)
     Source.objects.filter(name="log").update(kind="python", options=None)

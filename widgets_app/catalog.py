@@ -134,7 +134,8 @@ class Catalog:
             return DataRoute(
                 entry=entries[0],
                 specs=merge(entry.specs for entry in entries),
-                query=self._query(entries),
+                # Forms that a caller doesn't see change its data too.
+                query=self._query([entries[0], *self.data_paths[path]]),
                 stale_seconds=min(entry.stale_seconds for entry in entries),
             )
         if any(entry.visible(groups) for entry in self.option_paths.get(path, ())):
