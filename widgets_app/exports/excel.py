@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,6 +14,7 @@ from django.utils import timezone
 
 from widgets_app.errors import BadRequest
 from widgets_app.exports.times import iso_times
+from widgets_app.sources import engine
 from widgets_app.sources.rows import MAX_SAFE_INTEGER
 from widgets_app.sources.streams import RowStream
 
@@ -42,9 +41,10 @@ def write_xlsx(stream: RowStream, about: About) -> Generator[bytes]:
     if len(stream.schema) > MOST_COLUMNS:
         stream.close()
         raise BadRequest(f"Excel holds {MOST_COLUMNS:,} columns, and this has more. Take another format.")
-    with closing(stream), tempfile.TemporaryDirectory(prefix="widgets-export-") as folder:
-        path = Path(folder) / "export.xlsx"
-        workbook = xlsxwriter.Workbook(path, {**OPTIONS, "tmpdir": folder})
+    # What a process that is killed leaves there, the next one removes.
+    with closing(stream), engine.temporary() as folder:
+        path = folder / "export.xlsx"
+        workbook = xlsxwriter.Workbook(path, {**OPTIONS, "tmpdir": str(folder)})
         try:
             yield from _Sheet(workbook, stream, about).written()
             workbook.close()
