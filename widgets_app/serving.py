@@ -285,7 +285,9 @@ def reading(
     who = call.caller if prepared.uses_caller else None
     # Another address, or another login there, may have other rows.
     where = query.source.settings if query.source else None
-    named = repr((query.version, query.limits, where, prepared.fingerprint(), sorted(used.items()), who))
+    # Numbers of versions come again where a database is put back to what it was.
+    asks = (query.version, query.text, query.limits)
+    named = repr((asks, where, prepared.fingerprint(), sorted(used.items()), who))
     return Read(
         query=query,
         prepared=prepared,
