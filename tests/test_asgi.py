@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from tests.loopback import ask, raw, serving
 from widgets_app import cache
 from widgets_app.authentication import KEYS
 from widgets_app.catalog import CATALOG
+from widgets_app.sources.folder import watched
 from widgets_app.stores import MemoryCache
 
 WORKSPACE = "https://pro.openbb.co"
@@ -190,6 +193,21 @@ def test_what_needs_work_or_is_refused_goes_to_django(
     assert answer.status == status
     assert answer.headers["Access-Control-Allow-Origin"] == WORKSPACE
     assert len(django_asked) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_asks_first_after_a_change_of_files_waits_for_it_in_django(
+    port: int, key: str, django_asked: list[str], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert b"AAA" in ask(port, "/table", X_API_KEY=key).body
+    folder = Path(settings.WIDGETS_FILES) / "market"
+    (folder / ".new").write_text("ticker,price\nNEW,100\n")
+    os.replace(folder / ".new", folder / "prices.csv")
+    monkeypatch.setattr(watched(folder), "_looked_at", float("-inf"))
+    for asked_before in (1, 2):
+        assert len(django_asked) == asked_before
+        assert json.loads(ask(port, "/table", X_API_KEY=key).body) == [{"ticker": "NEW", "price": 100}]
+    assert len(django_asked) == 2
 
 
 @pytest.mark.django_db(transaction=True)

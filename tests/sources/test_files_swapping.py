@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,44 @@ def test_rows_of_before_are_not_kept_under_the_new_fingerprint(backend: FilesBac
     # Nobody asks for rows, as kept ones answer; it is opened all the same.
     eventually(lambda: query.fingerprint() != before)
     assert query.run({}, Limits(), Call()).rows() == [{"a": 22}]
+
+
+def test_who_asks_first_after_a_change_gets_the_new_rows(backend: FilesBackend, folder: Path):
+    (folder / "t.csv").write_text("a\n1\n")
+    query = backend.prepare("from t")
+    for number in range(2, 12):
+        before = query.fingerprint()
+        (folder / "new").write_text(f"a\n{number}\n")
+        os.replace(folder / "new", folder / "t.csv")
+        backend.look_again()
+        assert [query.waits, query.fingerprint() != before, query.waits] == [True, True, False]
+        assert query.run({}, Limits(), Call()).rows() == [{"a": number}]
+
+
+def test_nobody_waits_for_long_while_new_files_are_opened(
+    backend: FilesBackend, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (folder / "t.csv").write_text("a\n1\n")
+    query = backend.prepare("from t")
+    before, go, read = query.fingerprint(), threading.Event(), folder_module.Folder._read
+
+    def slow(watching: folder_module.Folder, listing: Listing) -> folder_module.OpenFolder:
+        assert go.wait(20)
+        return read(watching, listing)
+
+    monkeypatch.setattr(folder_module.Folder, "_read", slow)
+    monkeypatch.setattr(folder_module, "OPEN_SECONDS", 0.3)
+    (folder / "t.csv").write_text("a\n22\n")
+    backend.look_again()
+    began = time.monotonic()
+    try:
+        assert [query.fingerprint() for _ in range(100)] == [before] * 100
+        assert 0.3 <= time.monotonic() - began < 5
+        assert not query.waits
+        assert query.run({}, Limits(), Call()).rows() == [{"a": 1}]
+    finally:
+        go.set()
+    eventually(lambda: query.fingerprint() != before)
 
 
 def test_a_download_breaks_off_where_a_file_is_replaced(backend: FilesBackend, folder: Path, write_parquet: Any):

@@ -77,8 +77,11 @@ class PreparedQuery(ABC):
     tables: tuple[str, ...] = ()
     # Whether the result depends on who asks, and so may not be shared between callers.
     uses_caller: bool = False
-    # Whether the fingerprint has to be waited for, as it is in a database.
-    waits: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether the fingerprint has to be waited for, as where it is in a database."""
+        return False
 
     @property
     def key_names(self) -> tuple[str, ...]:

@@ -135,6 +135,10 @@ class Rows:
         self._opened: OpenRows | None = None
         self._pk = 0
 
+    def is_behind(self) -> bool:
+        """Say that the database has to be asked."""
+        return True
+
     def fingerprint(self) -> str:
         """Ask for the number that every change moves, and read the rows if it has moved."""
         try:
@@ -215,13 +219,6 @@ def _table(rows: bytes, types: Mapping[str, ColumnType]) -> duckdb.DuckDBPyConne
     return connection
 
 
-class CollectionQuery(FilesQuery):
-    """One SELECT over the rows of a collection."""
-
-    # Its fingerprint asks the database.
-    waits = True
-
-
 @register
 class CollectionBackend(SourceBackend):
     """Rows in this backend's database, queried with DuckDB's SQL."""
@@ -238,9 +235,9 @@ class CollectionBackend(SourceBackend):
             raise DefinitionError("The collection has no columns. Name them, such as vessel: text.")
         self._rows = Rows(name, self.columns.types)
 
-    def prepare(self, text: str) -> CollectionQuery:
+    def prepare(self, text: str) -> FilesQuery:
         """Check the text against the columns there are."""
-        query = CollectionQuery.of(self.name, self._rows, text)
+        query = FilesQuery.of(self.name, self._rows, text)
         try:
             query.check()
         except (SourceFailed, Busy) as error:

@@ -59,8 +59,9 @@ class Tables(Protocol):
 
 
 class Watched(Protocol):
-    """Tables that change: `fingerprint` looks for their newest state."""
+    """Tables that change: `fingerprint` looks for their newest state, `is_behind` says that this may take a while."""
 
+    def is_behind(self) -> bool: ...
     def fingerprint(self) -> str: ...
     def opened(self) -> Any: ...
     def drop(self, opened: Any) -> None: ...
@@ -162,6 +163,11 @@ class FilesQuery(PagedQuery, StreamedQuery):
                 return columns_of(*self._described(cursor, dict.fromkeys(self.placeholders) or None))
         except (duckdb.Error, SourceFailed):
             return ()
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are newer files than are open."""
+        return self._folder.is_behind()
 
     def fingerprint(self) -> str:
         """Return a text that differs when the files do."""

@@ -26,6 +26,8 @@ logger = logging.getLogger("widgets_app.sources")
 # How often a folder is looked at for changed files; less often where looking takes long, for so many times as long.
 LOOK_SECONDS = 1.0
 LOOK_SHARE = 20
+# How long a caller waits while a new state is opened, before it goes on with the one before.
+OPEN_SECONDS = 1.0
 # For how long a query is run again while its files are replaced, and how often a folder is opened again then.
 TRY_SECONDS = 5.0
 OPENED_AGAIN = 3
@@ -185,6 +187,8 @@ class Folder:
         self.state = state
         self._opening = threading.Lock()
         self._opened: OpenFolder | None = None
+        self._opener: threading.Thread | None = None
+        self._waited_until = float("-inf")
         self._listing = Listing(())
         self._looked_at = float("-inf")
         self._wait = 0.0
@@ -202,6 +206,13 @@ class Folder:
     def _is_due(self) -> bool:
         return time.monotonic() - self._looked_at >= self._wait
 
+    def _is_slow(self) -> bool:
+        """Say whether looking is due, and takes too long to be waited for."""
+        return self._wait > LOOK_SECONDS and self._is_due()
+
+    def _is_opening(self) -> bool:
+        return self._opening.locked() or (self._opener is not None and self._opener.is_alive())
+
     def _look(self) -> None:
         now, asked = time.monotonic(), self._asked
         try:
@@ -215,21 +226,38 @@ class Folder:
         if asked != self._asked:
             self._looked_at = float("-inf")  # something was changed meanwhile, and may have been missed
 
+    def is_behind(self) -> bool:
+        """Say whether `fingerprint` would wait for a new state. Raises SourceFailed when it can't look."""
+        if (opened := self._opened) is None or self._is_slow():
+            return False
+        is_over = self._is_opening() and time.monotonic() >= self._waited_until
+        return opened.listing != self.listing() and not is_over
+
     def fingerprint(self) -> str:
-        """Return a text that differs when the files do, without waiting. Raises SourceFailed when it can't look.
+        """Return a text that differs when the files do. Raises SourceFailed when it can't look.
 
         It is never newer than what `opened` returns afterwards: rows of before must not be kept under it.
         """
         opened = self._opened
         if opened is None:
             return self.listing().fingerprint
-        takes_long = self._wait > LOOK_SECONDS and self._is_due()
-        if (takes_long or opened.listing != self.listing()) and not self._opening.locked():
-            # As long as kept results answer, nobody else opens what is new.
-            threading.Thread(target=self._open_later, name="open", daemon=True).start()
+        if self._is_slow():
+            self._open_beside()
+        elif opened.listing != self.listing() and (opener := self._open_beside()):
+            # Whoever asks first after a long time must not get what was kept then.
+            opener.join(max(0.0, self._waited_until - time.monotonic()))
+            opened = self._opened or opened
         return opened.listing.fingerprint
 
-    def _open_later(self) -> None:
+    def _open_beside(self) -> threading.Thread | None:
+        """Return a thread that opens what is new: as long as kept results answer, nobody else does."""
+        if not self._is_opening():
+            self._waited_until = time.monotonic() + OPEN_SECONDS
+            self._opener = threading.Thread(target=self._open_now, name="open", daemon=True)
+            self._opener.start()
+        return self._opener
+
+    def _open_now(self) -> None:
         with suppress(SourceFailed):
             self.opened()
 

@@ -62,6 +62,10 @@ class Held:
         self._opening = threading.Lock()
         self._opened: Loaded | None = None
 
+    def is_behind(self) -> bool:
+        """Say that nothing changes."""
+        return False
+
     def fingerprint(self) -> str:
         """Return the same text at all times."""
         return ""
