@@ -125,6 +125,16 @@ def test_a_login_that_is_unknown_ends_at_the_login(server: Place) -> None:
     assert checked(url, "x")["Login"].text == REFUSED
 
 
+@pytest.mark.parametrize("taken", ["alter role {login} nologin", "revoke connect on database {database} from public"])
+def test_a_login_that_may_not_connect_ends_at_the_login(server: Place, reader: str, taken: str) -> None:
+    if server.kind != "postgresql":
+        pytest.skip("PostgreSQL only")
+    server.execute(taken.format(login=LOGIN, database=make_url(server.url).database))
+    steps = checked(reader, PASSWORD)
+    assert list(steps) == ["Address", "Host", "Login"]
+    assert steps["Login"].text == REFUSED
+
+
 def test_a_database_that_is_missing_is_named_as_the_fault(server: Place) -> None:
     url = make_url(server.url).set(database="missing_4711").render_as_string()
     steps = checked(url, server.password)

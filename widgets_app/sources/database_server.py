@@ -68,6 +68,10 @@ _SESSION = {
     "extra_float_digits": "1",
     "synchronize_seqscans": "off",
 }
+_POSTGRES_REFUSES = re.compile(
+    "authentication failed|no password supplied|role .* does not exist|not permitted to log in"
+    "|permission denied for database|pg_hba"
+)
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)(?: ([\d:.]+))?(\+00)?")
 _SAME_NAME = 1060
 # The variable that counts rows.
@@ -267,7 +271,7 @@ class PostgreSQL(Server):
     def unopened(self, error: BaseException) -> str:
         """Tell a login that is refused from a server that is away; while it connects, the driver has no codes."""
         text = str(error)
-        if re.search(r"authentication failed|no password supplied|role .* does not exist|pg_hba", text):
+        if _POSTGRES_REFUSES.search(text):
             return REFUSED
         return NO_DATABASE if re.search(r"database .* does not exist", text) else UNREACHABLE
 
