@@ -43,10 +43,14 @@ _FUNCTIONS: dict[str, DataFunction] = {}
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What an argument takes, as far as its function tells: `choices` are all its values, `many` says several."""
+    """What an argument takes, as far as its function tells: `choices` are all its values, `many` says several.
+
+    One that is optional has the default None.
+    """
 
     type: Literal["", "text", "number", "boolean", "date"] = ""
     default: Any = None
+    is_optional: bool = False
     choices: tuple[Any, ...] = ()
     many: bool = False
 
@@ -129,6 +133,7 @@ def _arguments(function: Callable[..., object], defaults: Mapping[str, Any]) -> 
 
 
 def _argument(hint: Any, default: Any) -> Argument:
+    is_optional = default is None
     default = None if default is inspect.Parameter.empty else default
     if hint is None:
         hint = type(default)
@@ -138,7 +143,8 @@ def _argument(hint: Any, default: Any) -> Argument:
         hint = get_args(hint)[0]
     choices = _choices(hint)
     kinds = {_kind(type(choice) if choices else one) for one in (hint, *others) for choice in choices or (None,)}
-    return Argument(kinds.pop() if len(kinds) == 1 else "", _plain(default), choices, many)
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    return Argument(kind, _plain(default), is_optional, choices, many)
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.test import Client
@@ -13,7 +14,7 @@ from tests.admin.conftest import url
 from tests.admin.pages import Page, messages
 from tests.conftest import Define
 from tests.sources.databases import sqlite
-from widgets_app import catalog
+from widgets_app import catalog, functions
 from widgets_app.models import Query, Source, Widget
 
 pytestmark = pytest.mark.django_db
@@ -149,7 +150,7 @@ def test_row_values_are_no_parameters(define_query: Define, define_widget: Defin
     widget = define_widget(query="prices")
     page = fill(boss, widget)
     assert "key_desk" not in page.text
-    assert "has no value &quot;desk&quot;" in page.html
+    assert "depend on who asks, so it was not run" in page.text
     press(page, "parameters")
     assert list(widget.parameters.values_list("param_name", flat=True)) == ["since"]
     press(page, "columns")
@@ -164,3 +165,29 @@ def test_columns_and_parameters_of_an_api_are_filled_in(
     widget = define_widget("api", query="api")
     assert "the columns method, path, price" in messages(press(fill(boss, widget), "columns"))[0]
     assert "the parameters ticker, since" in messages(press(fill(boss, widget), "parameters"))[0]
+
+
+def test_an_api_without_defaults_says_what_to_do(
+    define_query: Define, define_widget: Define, boss: Client, upstream: Source
+) -> None:
+    define_query("api", "GET /prices/:ticker", source="desk")
+    page = fill(boss, define_widget("api", query="api"))
+    assert "needs a value for &quot;ticker&quot;" in page.html
+    assert "Columns None is known yet. Give each parameter a default with which the query has rows" in page.text
+    assert "columns_form" in page.html
+
+
+def test_what_a_function_takes_is_shown_before_it_is_added(
+    define_query: Define, define_widget: Define, boss: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(functions, "_FUNCTIONS", {})
+
+    @functions.data_function
+    def traded(desk: Literal["EMEA", "APAC"] = "EMEA", tickers: Sequence[str] = (), since: date | None = None) -> None:
+        """Give no rows."""
+
+    Source.objects.create(name="code", kind="python")
+    define_query("traded", "traded", source="code")
+    page = fill(boss, define_widget("traded", query="traded"))
+    assert "EMEA Desk of the rows to show. EMEA, APAC :tickers" in page.text
+    assert "Tickers of the rows to show. several :since Date First day to show." in page.text

@@ -135,7 +135,7 @@ def test_the_signature_of_a_function_tells_its_parameters_and_choices(widget: Wi
     looks = {name: (p.type, p.value, p.multi_select, p.multiple) for name, p in found.items()}
     assert looks == {
         "region": ("text", "North", None, None),
-        "until": ("date", "$currentDate", None, None),
+        "until": ("date", None, None, None),
         "limit": ("number", 2.5, None, None),
         "tags": ("text", None, None, True),
         "sizes": ("text", None, True, None),

@@ -18,7 +18,8 @@ from widgets_app.admin.running import caller_of, draft_of
 from widgets_app.admin.theme import action
 from widgets_app.authentication import Caller
 from widgets_app.compiled import PublishedQuery
-from widgets_app.errors import RequestError
+from widgets_app.errors import Forbidden, RequestError
+from widgets_app.functions import Argument
 from widgets_app.manifest import keys
 from widgets_app.manifest.widgets import definition
 from widgets_app.models import Column, Feed, Parameter, Query, Widget
@@ -38,7 +39,9 @@ SAMPLE_ROWS: Final = 100  # rows that the suggestions look at
 PARAMETER_SHOWN = ("type", "value", "description")
 COLUMN_SHOWN = ("cell_data_type", "formatter_fn", "decimal_places", "chart_data_type")
 NO_QUERY = "This widget has no query. Choose one on the Data tab and save, then come back."
-NO_COLUMNS = "The query does not tell its columns."
+NO_COLUMNS = "None is known yet. Give each parameter a default with which the query has rows, then come back."
+ALL_THERE = "The widget has each column of the query."
+BY_CALLER = "Its rows depend on who asks, so it was not run, and the kinds of numbers are guessed."
 NO_ROWS = "It returned no rows with the defaults of the parameters, so the kinds of numbers are guessed."
 
 
@@ -49,6 +52,7 @@ class Suggested:
     parameters: Sequence[Parameter] = ()
     columns: Sequence[Column] | None = None  # None: the widget is no table
     note: str = ""
+    no_columns: str = ALL_THERE
 
 
 class FillFromQuery(DefinitionAdmin):
@@ -69,7 +73,7 @@ class FillFromQuery(DefinitionAdmin):
             return _add(request, row, suggested, draft.ready().arguments)
         return self.page(
             request, "admin/widgets_app/fill.html", row, **context, query=query, suggested=suggested,
-            parameters=_described(suggested.parameters, *PARAMETER_SHOWN),
+            parameters=_parameters_described(suggested.parameters, draft.ready().arguments),
             columns=None if suggested.columns is None else _described(suggested.columns, *COLUMN_SHOWN),
         )  # fmt: skip
 
@@ -85,7 +89,7 @@ def _suggested(row: Widget, draft: PublishedQuery, caller: Caller) -> Suggested:
     if not shows_columns(row):
         return Suggested(parameters)
     columns, rows, note = _sample(row, parameters, draft, caller)
-    return Suggested(parameters, columns_missing(row, columns, rows), note)
+    return Suggested(parameters, columns_missing(row, columns, rows), note, ALL_THERE if columns else NO_COLUMNS)
 
 
 def _sample(
@@ -98,9 +102,9 @@ def _sample(
         values = validate(specs_of(params), {}, now=timezone.localtime())
         frame = serving.fetch(serving.reading(small, values, caller, 0))
     except RequestError as error:
-        columns = draft.ready().columns()
-        return columns, [], str(error) if columns else f"{error} {NO_COLUMNS}"
-    note = "" if frame.row_count else NO_ROWS if frame.columns else NO_COLUMNS
+        by_caller = isinstance(error, Forbidden) and bool(draft.ready().key_names)
+        return draft.ready().columns(), [], BY_CALLER if by_caller else str(error)
+    note = NO_ROWS if frame.columns and not frame.row_count else ""
     return frame.columns, frame.rows(), note
 
 
@@ -125,6 +129,16 @@ def _names(parts: Sequence[Column] | Sequence[Parameter]) -> list[str]:
 def _described(parts: Sequence[Any], *fields: str) -> list[tuple[str, list[str]]]:
     """Return the name of each part and its fields in words."""
     return [(name, [_shown(part, field) for field in fields]) for name, part in zip(_names(parts), parts, strict=True)]
+
+
+def _parameters_described(parameters: Sequence[Parameter], arguments: Arguments) -> list[tuple[str, list[str]]]:
+    described = _described(parameters, *PARAMETER_SHOWN)
+    return [(name, [*cells, _values(arguments.get(name, Argument()))]) for name, cells in described]
+
+
+def _values(argument: Argument) -> str:
+    """Return in words what a function takes for an argument, where it says more than a type."""
+    return ", ".join([*map(str, argument.choices), *(["several"] if argument.many else [])])
 
 
 def _shown(part: Any, field: str) -> str:

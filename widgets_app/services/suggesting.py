@@ -161,6 +161,8 @@ def _fields(name: str, kind: str | None, argument: Argument | None) -> Fields:
         return by_name
     if argument.type not in ("", by_name["type"]):
         by_name = {"description": f"{readable(name)}."}
+    if argument.is_optional:
+        by_name.pop("value", None)
     return {**by_name, **_of(argument)}
 
 
