@@ -257,7 +257,7 @@ def test_when_all_slots_are_taken_callers_are_told_to_come_back(
         eventually(lambda: slots().taken == 0)
         assert ask(port, "/hang?n=4", X_API_KEY=key).status == 200
     assert (busy.status, busy.headers["Retry-After"]) == (503, "2")
-    assert "2 slots" in error(busy)
+    assert "no more than 2 at once" in error(busy)
 
 
 @pytest.mark.parametrize("path", ["hang", "agent"])

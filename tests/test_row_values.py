@@ -31,7 +31,7 @@ from widgets_app.stores import MemoryCache
 pytestmark = pytest.mark.django_db
 
 HELD = "select * from prices where ticker in :key_desk order by day, ticker"
-LACKS = 'Your key has no value "desk", which this widget needs. Ask whoever runs this backend to add it.'
+LACKS = 'Your key has no row values "desk", which this widget needs. Ask whoever runs this backend to add them.'
 _runs = itertools.count()
 
 

@@ -26,7 +26,7 @@ def test_a_schedule_that_can_be_followed(text: str) -> None:
     ("* * * *", "it has 4 fields instead of 5"),
     ("0 * * * * *", "it has 6 fields"),
     ("60 * * * *", "the minute field can't be 60"),
-    ("@daily", "1 fields"),
+    ("@daily", "1 field "),
     ("*/0 * * * *", "the minute field"),
     ("0 0 31 2 *", "such a day never comes"),
     ("0 0 30 2 *", "such a day never comes"),

@@ -142,7 +142,7 @@ def test_values_of_keys_are_nobodys(define_query: Define, define_widget: Define)
 
 def test_a_query_without_widgets_is_told(define_warmed: Define) -> None:
     define_warmed()
-    assert refreshed() == "0 results made anew. No published widget asks for it without parameters."
+    assert refreshed() == "0 results made anew. No published widget or dropdown uses it."
 
 
 def test_pages_of_a_source_that_makes_them_are_left(define_query: Define, define_widget: Define) -> None:

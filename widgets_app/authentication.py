@@ -34,7 +34,7 @@ WRONG = "This API key is not known here. Check that it was copied whole, or ask 
 REVOKED = "This API key was revoked. Ask whoever runs this backend for a new one."
 EXPIRED = "This API key has expired. Ask whoever runs this backend for a new one."
 NETWORK = "This API key may not be used from your network address. Ask whoever runs this backend."
-LACKS = 'Your key has no value "{name}", which this widget needs. Ask whoever runs this backend to add it.'
+LACKS = 'Your key has no row values "{name}", which this widget needs. Ask whoever runs this backend to add them.'
 
 RowScalar = str | int | float
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -52,7 +52,7 @@ class Refreshed:
 
 
 def refresh(query: PublishedQuery) -> Refreshed:
-    """Make and keep what the first request without parameters gets: for each widget on a query, and its options."""
+    """Make and keep what who opens a dashboard gets: for each widget on a query, with its defaults, and its options."""
     told = Refreshed()
     try:
         if reason := _personal(query.ready()):
@@ -66,7 +66,7 @@ def refresh(query: PublishedQuery) -> Refreshed:
     except RequestError as error:
         told.failed.append(str(error))
     if not (told.made or told.left or told.failed):
-        told.left.append("No published widget asks for it without parameters.")
+        told.left.append("No published widget or dropdown uses it.")
     return told
 
 

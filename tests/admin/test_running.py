@@ -283,7 +283,7 @@ def test_a_paged_table_of_our_own_is_asked_for_its_first_page(
 # ---- row values
 
 HELD = "select * from prices where ticker in :key_desk"
-LACKS = 'Your key has no value "desk", which this widget needs.'
+LACKS = 'Your key has no row values "desk", which this widget needs.'
 
 
 @pytest.mark.parametrize("page", ["query", "widget"])

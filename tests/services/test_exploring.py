@@ -65,7 +65,7 @@ def test_looking_takes_the_slots_of_the_source(files_source: Source) -> None:
     for _ in range(slots.count):
         assert slots.take()
     (step,) = exploring.source_test(files_source)
-    assert f"all {slots.count} slots" in step.step.text
+    assert f"no more than {slots.count} at once" in step.step.text
     with pytest.raises(Busy):
         exploring.source_tables(files_source)
     for _ in range(slots.count):

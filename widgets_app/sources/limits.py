@@ -303,7 +303,7 @@ def _pump(
 def _start(slots: Slots, job: Job, what: str, *, spare: int = 0) -> None:
     if not slots.take(spare=spare):
         raise Busy(
-            f"{what} has to wait: all {slots.count} slots of its source are in use. Try again in a moment.",
+            f"{what} has to wait: its source takes no more than {slots.count} at once. Try again in a moment.",
             retry_after=RETRY_AFTER_SECONDS,
         )
     try:

@@ -28,7 +28,7 @@ def cron_problem(text: str) -> str | None:
     """Say what is wrong with a schedule of cron, or None when it is five valid fields."""
     fields = text.upper().split()
     if len(fields) != len(_FIELDS):
-        return f"it has {len(fields)} fields instead of 5"
+        return f"it has {len(fields)} field{'' if len(fields) == 1 else 's'} instead of 5"
     for value, (name, least, most, names) in zip(fields, _FIELDS, strict=True):
         if not all(_valid(part, least, most, names) for part in value.split(",")):
             return f"the {name} field can't be {value[:20]} ({least} to {most}, ranges upwards)"
