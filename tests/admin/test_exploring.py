@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from enum import Enum
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,22 @@ from tests.admin.backend import SECRET
 from tests.admin.conftest import Open, url
 from tests.admin.pages import Page
 from widgets_app import functions
+from widgets_app.admin.exploring import _query_url
 from widgets_app.models import Query, Source
 from widgets_app.services import exploring
 from widgets_app.sources import reaching
-from widgets_app.sources.base import Step
+from widgets_app.sources.base import Step, Table
 from widgets_app.sources.files import FilesBackend
 
 pytestmark = pytest.mark.django_db
 
 SCRIPT = "<script>alert('x')</script>"
+
+
+class Side(Enum):
+    """What an argument may take."""
+
+    BUY = "buy"
 
 
 @pytest.fixture(autouse=True)
@@ -220,12 +228,25 @@ def test_files_functions_and_backends_are_explored(
         """Make <b>rows</b>."""
         raise AssertionError
 
+    @functions.data_function
+    def later(tickers: Sequence[str], side: Side = Side.BUY) -> None:
+        """Take what is written as text, as all annotations of this module are."""
+
     code = Source.objects.create(name="code", kind="python")
     page = Page(boss, f"{url('source', 'explore', code.pk)}?table=made")
     assert "Parameters Name Type ticker" in page.text
     assert "3 if not given" in page.text
     assert "Make &lt;b&gt;rows&lt;/b&gt;." in page.html
+    text = Page(boss, f"{url('source', 'explore', code.pk)}?table=later").text
+    assert "tickers Sequence[str] has to be given side Side 'buy' if not given" in text
+    monkeypatch.setattr(functions, "_FUNCTIONS", {})
+    assert "Register one with @data_function" in Page(boss, url("source", "explore", code.pk)).text
     assert "can't be asked for what it has" in unescape(Page(boss, url("source", "explore", upstream.pk)).text)
+
+
+def test_a_query_is_named_after_the_schema_and_the_table() -> None:
+    link = _query_url(Source(pk=1, name="market"), Table("Sales.Trades", "select 1", "table"))
+    assert "name=market-sales-trades&" in link
 
 
 def test_only_who_writes_queries_or_changes_sources_sees_data(market: Source, staff: Callable[..., Client]) -> None:

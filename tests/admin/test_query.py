@@ -246,7 +246,9 @@ def test_kept_results_are_made_anew_from_the_page(
 ) -> None:
     query = define_query(cache_seconds=600)
     page = url("query", "change", query.pk)
-    assert "No published widget asks" in str(messages(boss.post(url("query", "refresh", query.pk), follow=True)))
+    assert "No published widget or dropdown uses it" in str(
+        messages(boss.post(url("query", "refresh", query.pk), follow=True))
+    )
     define_widget(query="prices")
     asked = Page(boss, url("query", "refresh", query.pk)).text
     assert "runs now" in asked

@@ -109,6 +109,6 @@ def _shown(source: Source, name: str, request: HttpRequest) -> dict[str, Any]:
 
 def _query_url(source: Source, table: Table) -> str:
     """Return the address of the page that adds a query, filled in with one that reads a table."""
-    name = slugify(f"{source.name}-{table.name}")[:MADE_NAME].strip("-")
+    name = slugify(f"{source.name}-{table.name}".replace(".", "-"))[:MADE_NAME].strip("-")
     filled = urlencode({"name": name, "source": str(source.pk), "text": table.text})
     return f"{reverse('admin:widgets_app_query_add')}?{filled}"

@@ -9,6 +9,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html_join
 
 from widgets_app import cache, catalog, warming
 from widgets_app.admin.base import change_url
@@ -26,16 +27,27 @@ from widgets_app.models import Query, Widget
 from widgets_app.schedules import schedule_problem
 from widgets_app.services import findings, lineage, states
 
-KEY_VALUES = (
-    "To show each caller its own rows, write desk in :key_desk: it takes the row values “desk” that the caller's key, "
-    "its user or its groups hold, never what a request says."
+# What to write, by kinds of sources; the last line holds for all of them.
+TEXTS = (
+    (
+        "Files, databases, collections",
+        "one SELECT; write :name where a parameter's value goes, as in select * from prices where ticker = :ticker.",
+    ),
+    (
+        "HTTP APIs",
+        "a request such as GET /v1/prices/:ticker?from=:start, and below it where the rows are in its answer, as in "
+        "rows: data.items.",
+    ),
+    ("Python functions", "the name of a function; its arguments are the placeholders."),
+    (
+        "Rows by caller",
+        "desk in :key_desk takes the row values “desk” that the caller's key, its user or its groups hold, never what "
+        "a request says.",
+    ),
 )
-TEXT_FOR_HTTP = (
-    "For an HTTP API: a request such as GET /v1/prices/:ticker?from=:start, and below it where the rows are in its "
-    "answer, as in rows: data.items."
-)
+NO_SOURCE = "Leave empty for a fixed list of options, entered on the tab Choices."
 
-REFRESHED = "The published query runs now, for each widget on it without parameters."
+REFRESHED = "The published query runs now, once for each widget on it, with the widget's default values."
 ONE_PROCESS = "Each process of the server keeps results for itself: this is for one of them."
 
 
@@ -45,7 +57,9 @@ class QueryForm(KeepingForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if field := self.fields.get("text"):
-            field.help_text = f"{field.help_text} {TEXT_FOR_HTTP} {KEY_VALUES}"
+            field.help_text = format_html_join("", "<div><strong>{}</strong>: {}</div>", TEXTS)
+        if field := self.fields.get("source"):
+            field.help_text = NO_SOURCE
 
     def clean(self) -> dict[str, Any]:
         """Check the text against the source, and what others know the query by."""

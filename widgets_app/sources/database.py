@@ -579,6 +579,7 @@ class DatabaseBackend(SourceBackend):
         "SQL for PostgreSQL, MariaDB, MySQL, SQLite, and any other database with a driver for SQLAlchemy. Placeholders "
         "such as :ticker take values. Queries can't change anything; use a login that may only read all the same."
     )
+    no_tables = "The login of the source sees no table. Give it the right to read some."
     Options = DatabaseOptions
 
     def __init__(self, name: str, options: SourceOptions, *, slots: int = MOST_CONNECTIONS) -> None:

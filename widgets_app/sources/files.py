@@ -360,6 +360,7 @@ class FilesBackend(SourceBackend):
         "SQL over a folder of files: sales.csv is the table sales, the files of a sub-folder are one table. "
         "Placeholders such as :ticker take values. A changed file is seen within a second or two."
     )
+    no_tables = "No file yet. Add one on the page of the source."
     Options = FilesOptions
 
     def __init__(self, name: str, options: SourceOptions) -> None:

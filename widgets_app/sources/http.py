@@ -168,7 +168,8 @@ class HttpBackend(UpstreamBackend):
     )
     Options = HttpOptions
     no_tables = (
-        "A server that speaks HTTP can't be asked for what it has. Its documentation says which paths there are."
+        "A server that speaks HTTP can't be asked for what it has. Its documentation says which paths there are: write "
+        "a query that asks for one, such as GET /v1/prices."
     )
 
     def __init__(self, name: str, options: SourceOptions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,6 +83,7 @@ class PythonBackend(SourceBackend):
         "Functions that developers registered with @data_function in a module named widgets.py. "
         "The text of a query is the name of a function; its arguments are the placeholders."
     )
+    no_tables = "None yet. Register one with @data_function in a module named widgets.py of an installed app."
 
     def prepare(self, text: str) -> PythonQuery:
         """Look the function up by its name."""
@@ -102,8 +104,7 @@ class PythonBackend(SourceBackend):
         """Look for functions, and for those whose arguments can't be placeholders. None is called."""
         names = sorted(functions.functions())
         if not names:
-            advice = "Register one with @data_function in a module named widgets.py of an installed app."
-            yield Step("Functions", "There is none.", "warning", advice)
+            yield Step("Functions", self.no_tables, "warning")
             return
         yield Step("Functions", f"{len(names)}: {', '.join(names)}.")
         for name in names:
@@ -125,17 +126,20 @@ class PythonBackend(SourceBackend):
 
 
 def _described(name: str, function: Callable[..., object]) -> Table:
-    signature = f"{name}{inspect.signature(function)}"
-    about = "\n\n".join(filter(None, (signature, inspect.getdoc(function))))
-    return Table(name, name, "function", about, is_called=True)
+    return Table(name, name, "function", inspect.getdoc(function) or "", is_called=True)
 
 
 def _annotation(parameter: inspect.Parameter) -> str:
-    return "" if parameter.annotation is parameter.empty else inspect.formatannotation(parameter.annotation)
+    written = parameter.annotation
+    if written is parameter.empty:
+        return ""
+    # Annotations of many modules stay the text that they are.
+    return written if isinstance(written, str) else inspect.formatannotation(written)
 
 
 def _default(parameter: inspect.Parameter) -> str:
-    return "has to be given" if parameter.default is parameter.empty else f"{parameter.default!r} if not given"
+    default = parameter.default.value if isinstance(parameter.default, enum.Enum) else parameter.default
+    return "has to be given" if default is parameter.empty else f"{default!r} if not given"
 
 
 def _rows(result: object) -> Iterable[Mapping[Any, Any]]:
