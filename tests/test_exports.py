@@ -285,7 +285,7 @@ def test_a_cut_file_says_so_in_its_name(
     define_query(rows=2)
     define_widget(query="prices")
     response = caller.get(f"/-/export/prices.{extension}")
-    assert response["X-Truncated"] == "2 rows"
+    assert response["X-Truncated"] == '2 rows; row limit of 2, set at the query "prices" or its source'
     assert f'-first-2-rows.{extension}"' in response["Content-Disposition"]
     assert len(rows_of(extension, response.content)) == 1 + 2
     if extension == "xlsx":
@@ -299,7 +299,8 @@ def test_excel_holds_no_more_rows_than_a_sheet(
     define_query()
     define_widget(query="prices")
     response = caller.get("/-/export/prices.xlsx")
-    assert (response["X-Truncated"], len(rows_of("xlsx", response.content))) == ("2 rows", 3)
+    assert response["X-Truncated"] == "2 rows; a sheet of Excel holds no more"
+    assert len(rows_of("xlsx", response.content)) == 3
     assert "X-Truncated" not in caller.get("/-/export/prices.csv")
 
 

@@ -173,7 +173,8 @@ def test_pages_beyond_their_number_are_told(
     define_query("api-prices", f"{TEXT}pages: 2\n", source="api")
     define_widget("prices", query="api-prices", params=PARAMS)
     told = '20 rows; pages that the query "api-prices" may read, or largest answer of its source'
-    assert [caller.get("/prices")["X-Truncated"] for _ in range(2)] == [told, told]
+    asked = ["/prices", "/prices", "/-/export/prices.csv"]
+    assert [caller.get(path)["X-Truncated"] for path in asked] == [told, told, told]
 
 
 def test_one_source_serves_rows_and_passes_on(caller: Client, define_widget: Define, prices: None, api: Api) -> None:

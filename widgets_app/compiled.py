@@ -22,7 +22,7 @@ from widgets_app.sealing import unseal
 from widgets_app.shapes.base import Shape, ShapeOptions
 from widgets_app.shapes.registry import shape_for
 from widgets_app.sources.base import Limits, PreparedQuery, SourceBackend
-from widgets_app.sources.frame import Frame
+from widgets_app.sources.frame import Cut
 from widgets_app.sources.limits import Slots
 from widgets_app.sources.registry import backend_class
 from widgets_app.sources.static import StaticQuery
@@ -154,7 +154,7 @@ class PublishedQuery:
     fault: str
     cron: str = ""
 
-    def told_limit(self, frame: Frame) -> str:
+    def told_limit(self, rows: int, cut_by: Cut) -> str:
         """Say how many rows are left of a result that a limit cut, which one that is, and where it is set."""
         told = {
             "rows": f'row limit of {self.limits.rows}, set at the query "{self.name}" or its source',
@@ -162,7 +162,7 @@ class PublishedQuery:
             "page": "most rows on one page; ask for the next one",
             "answers": f'pages that the query "{self.name}" may read, or largest answer of its source',
         }
-        return f"{frame.row_count} rows; {told[frame.cut_by]}"
+        return f"{rows} rows; {told[cut_by]}"
 
     def ready(self) -> PreparedQuery:
         """Return it ready to run; what failed when it was compiled, such as a missing file, may work by now."""

@@ -90,7 +90,7 @@ class Served:
         if frame is None or read is None:
             return cls(body.content, [*headers, NOT_KEPT], frame=frame)
         if frame.truncated:
-            headers.append(("X-Truncated", read.query.told_limit(frame)))
+            headers.append(("X-Truncated", read.query.told_limit(frame.row_count, frame.cut_by)))
         return cls(body.content, [*headers, *kept_headers((read.key, tag), frame.made_at, read.seconds)], frame=frame)
 
     def unless(self, known: str) -> Served:

@@ -405,7 +405,7 @@ def _posted(request: HttpRequest) -> Any:
 def _run_query(draft: PublishedQuery, values: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     def answer() -> Answered:
         frame = serving.fetch(serving.reading(draft, values, caller, 0))
-        limit = draft.told_limit(frame) if frame.truncated else ""
+        limit = draft.told_limit(frame.row_count, frame.cut_by) if frame.truncated else ""
         return Answered(frame.json, "application/json", frame, limit=limit)
 
     outcome = measured(answer)

@@ -22,7 +22,7 @@ from django.utils.http import content_disposition_header
 from widgets_app import catalog, passing, serving
 from widgets_app.authentication import Caller
 from widgets_app.catalog import DataRoute
-from widgets_app.compiled import Entry
+from widgets_app.compiled import Entry, PublishedQuery
 from widgets_app.errors import BadRequest, Busy, Forbidden, NotFound, RequestError, SourceFailed
 from widgets_app.exports.excel import MOST_ROWS
 from widgets_app.exports.formats import FORMATS, About, Format
@@ -30,7 +30,7 @@ from widgets_app.parameters.types import as_text
 from widgets_app.parameters.validate import validate
 from widgets_app.serving import Asked, Read, Served
 from widgets_app.sources.base import Call, Limits, Pieces
-from widgets_app.sources.frame import Frame
+from widgets_app.sources.frame import Cut, Frame
 from widgets_app.sources.held import held
 from widgets_app.sources.limits import RETRY_AFTER_SECONDS, keep_cancelling, run_streamed
 from widgets_app.sources.paging import PageAsk, PagedQuery
@@ -57,6 +57,7 @@ NOT_EXPORTABLE = 'The widget "{id}" may not be exported. Ask whoever runs this b
 NO_ROWS = 'The widget "{id}" has no rows to export. Tables and charts have.'
 NOT_ROWS = 'The widget "{id}" has no rows to export: its upstream answers with something else than a list of rows.'
 UPSTREAM_LARGE = "The answer of the upstream is larger than {size} MB, too large to export. Narrow the request."
+FULL_SHEET = "a sheet of Excel holds no more"
 TOO_MANY = "{count} exports are being made already. Try again in a moment."
 TOO_LARGE = "The file would be larger than {size:g} MB. Narrow the request, or have WIDGETS_EXPORT_MB raised."
 
@@ -110,7 +111,11 @@ class Wanted:
             ("Content-Disposition", content_disposition_header(True, file) or ""),
             ("Cache-Control", "private, no-store"),
         ]
-        return [*headers, ("X-Truncated", f"{cut.limit} rows")] if cut else headers
+        return [*headers, ("X-Truncated", cut.told or f"{cut.limit} rows")] if cut else headers
+
+    def told(self, query: PublishedQuery, rows: int, cut_by: Cut) -> str:
+        """Say which limit leaves so many rows of a query."""
+        return f"{MOST_ROWS} rows; {FULL_SHEET}" if self.most(rows) < rows else query.told_limit(rows, cut_by)
 
 
 def export(asked: Asked, caller: Caller) -> Served:
@@ -156,7 +161,7 @@ def _queried(route: DataRoute, asked: Asked, caller: Caller, extension: str) -> 
     if asked.method == "HEAD":
         return _headers_only(wanted)
     if not isinstance(read.prepared, StreamedQuery):
-        return _of_frame(serving.fetch(read), wanted)
+        return _of_frame(serving.fetch(read), wanted, read.query)
     if asked.departure is not None:
         asked.departure.tell(read.call.abandon)
     stream, pieces = _streamed(read, read.prepared, wanted)
@@ -178,6 +183,7 @@ def _streamed(read: Read, query: StreamedQuery, wanted: Wanted) -> tuple[RowStre
 
     def work() -> tuple[RowStream, Pieces]:
         stream = RowStream(query.stream(read.values, limits, read.call, as_json=wanted.format.as_json), most)
+        stream.told = wanted.told(read.query, read.query.limits.rows, "rows")
         # From now on two limits hold: for each wait, and for all of it.
         read.deadline.prolong(max(PAUSE_SECONDS, read.query.limits.seconds))
         read.deadline.prolong(EXPORT_SECONDS)
@@ -233,7 +239,7 @@ def _served(stream: RowStream, pieces: Pieces, wanted: Wanted) -> Served:
     return Served(Sending(begun, pieces), headers)
 
 
-def _of_frame(frame: Frame, wanted: Wanted) -> Served:
+def _of_frame(frame: Frame, wanted: Wanted, query: PublishedQuery | None = None) -> Served:
     """Answer with rows that are in memory."""
     if wanted.format.as_json or not frame.columns:
         # All of them as one: what stands between the brackets.
@@ -241,9 +247,10 @@ def _of_frame(frame: Frame, wanted: Wanted) -> Served:
         schema = JSON_ROWS if wanted.format.as_json else pa.schema([])
         batches = (batch for batch in [pa.RecordBatch.from_pylist(rows, schema=schema)])
     else:
-        query = held(frame, wanted.about.name).query
-        batches = query.stream({}, Limits(rows=frame.row_count), Call(), as_json=False)
+        table = held(frame, wanted.about.name).query
+        batches = table.stream({}, Limits(rows=frame.row_count), Call(), as_json=False)
     stream = RowStream(batches, wanted.most(frame.row_count), truncated=frame.truncated)
+    stream.told = wanted.told(query, frame.row_count, frame.cut_by) if query else ""
     return _served(stream, _written(stream, wanted), wanted)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import orjson
 
 ColumnType = Literal["text", "number", "boolean", "date", "datetime", "object"]
+Cut = Literal["rows", "bytes", "page", "answers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Frame:
     columns: tuple[FrameColumn, ...]
     row_count: int
     truncated: bool = False
-    cut_by: Literal["rows", "bytes", "page", "answers"] = "rows"
+    cut_by: Cut = "rows"
     made_at: float = field(default_factory=time.time)
 
     @property

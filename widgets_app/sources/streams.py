@@ -35,8 +35,9 @@ class RowStream(Iterator[pa.RecordBatch]):
     """At most `limit` rows of a result, read once; making it waits for the first of them. Close it in any case.
 
     `count` and `size` say how many rows came by now, and how many bytes they had.
-    `truncated` says that there were more, `total` how many there are, if that is known. Once it is settled, whoever
-    reads has been told whether rows are left out: then rows that are left out untold raise SourceFailed.
+    `truncated` says that there were more, `told` which limit that is, `total` how many there are, if that is known.
+    Once it is settled, whoever reads has been told whether rows are left out: then rows that are left out untold raise
+    SourceFailed.
     """
 
     def __init__(self, batches: Generator[pa.RecordBatch], limit: int, *, truncated: bool = False) -> None:
@@ -48,6 +49,7 @@ class RowStream(Iterator[pa.RecordBatch]):
         self.ended = False
         self.total: int | None = None
         self.truncated = truncated
+        self.told = ""
         self._settled = False
         self._lock = threading.Lock()
 
