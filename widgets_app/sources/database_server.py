@@ -43,7 +43,6 @@ REFUSED = "The database refuses the login. Check the user and the password of th
 UNREACHABLE = "The database can't be reached. Check the address of the source, and that the database runs."
 NO_DATABASE = "There is no such database. Check the address of the source."
 CANT_BE_SENT = "A value can't be sent to the database. Send other text, or a smaller number."
-STOPPED = "it was stopped."
 
 _NUMBERS = frozenset({"int2", "int4", "int8", "oid", "float4", "float8", "numeric"})
 _POSTGRES_KINDS: Mapping[str, ColumnType] = {

@@ -64,7 +64,7 @@ PASSED_ON = frozenset(
 )
 # Statuses that tell the caller of a fault in the request; every other failure is the upstream's own.
 CALLERS_FAULT = frozenset({400, 404, 405, 409, 413, 415, 422, 429})
-REFUSED_HEADERS = frozenset({401, 403})
+LOGIN_REFUSED = frozenset({401, 403})
 # How long a stream of events may last.
 STREAM_SECONDS = 600.0
 
@@ -268,7 +268,7 @@ class HttpBackend(UpstreamBackend):
         if status in CALLERS_FAULT:
             silent = f'The upstream "{self.name}" answered {phrase}. Check the values of the request.'
             return UpstreamRefused(reason or silent, status=status, retry_after=wait)
-        if status in REFUSED_HEADERS:
+        if status in LOGIN_REFUSED:
             message = f'The upstream "{self.name}" refused the headers of the source with {phrase}. Correct them there.'
         elif reason:
             message = f'The upstream "{self.name}" answered {status}: {reason}'
@@ -279,7 +279,7 @@ class HttpBackend(UpstreamBackend):
         return kind(message, retry_after=wait)
 
     def _reason(self, reply: Reply) -> str:
-        if reply.status in REFUSED_HEADERS or reply.header("content-encoding") not in ("", "identity"):
+        if reply.status in LOGIN_REFUSED or reply.header("content-encoding") not in ("", "identity"):
             return ""
         return said(beginning(reply.pieces()), reply.header("content-type"), self._secret().values())
 
