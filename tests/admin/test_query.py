@@ -241,6 +241,13 @@ def test_a_schedule_that_comes_less_often_than_results_last_is_warned_of(boss: C
         assert "made anew every" not in Page(boss, url("query", "change", fine.pk)).text
 
 
+def test_what_to_write_is_told_for_each_kind_of_source(boss: Client) -> None:
+    text = Page(boss, url("query", "add")).text
+    for told in ("Files, databases, collections : one SELECT", "HTTP APIs : a request", "Python functions : the name"):
+        assert told in text
+    assert "For files: one SELECT" not in text
+
+
 def test_kept_results_are_made_anew_from_the_page(
     boss: Client, caller: Client, define_query: Define, define_widget: Define
 ) -> None:
