@@ -65,8 +65,8 @@ class BaseSourceForm(KeepingForm):
         required=False,
         widget=FileInput(),
         label="Add a file",
-        help_text=f"{formats.NAMED}; at most {MAX_FILE_BYTES // 1024**2} MB. A file of the same name is "
-        "replaced, at once and for everybody.",
+        help_text=f"{formats.NAMED}; text also compressed, as sales.csv.gz. At most {MAX_FILE_BYTES // 1024**2} MB. "
+        "A file of the same name is replaced, at once and for everybody.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
