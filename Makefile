@@ -30,11 +30,11 @@ run: .venv/requirements.stamp
 	@$(MANAGE) runserver
 
 test: .venv/requirements.stamp
-	@$(TESTING) $(BIN)/python -m pytest -q -n auto
+	@$(TESTING) $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 # Slower than `make test` by half, and so apart from it.
 coverage: .venv/requirements.stamp
-	@$(TESTING) $(BIN)/python -m pytest -q -n auto --cov --cov-report=term
+	@$(TESTING) $(BIN)/python -m pytest -q -n auto --dist worksteal --cov --cov-report=term
 
 lint: .venv/requirements-dev.stamp
 	@$(BIN)/python -m ruff format --check .

@@ -397,7 +397,7 @@ def test_schedules_of_five_fields_are_valid(text: str):
     ("text", "problem"),
     [
         ("", "0 fields"),
-        ("@daily", "1 fields"),
+        ("@daily", "it has 1 field instead of 5"),
         ("0 0 * * * *", "6 fields"),
         ("60 * * * *", "minute"),
         ("* 24 * * *", "hour"),

@@ -88,8 +88,7 @@ def test_functions_are_found_and_none_is_called(code: PythonBackend) -> None:
     assert [(table.name, table.kind, table.text, table.is_called) for table in found] == [
         ("prices", "function", "prices", True), ("wrong", "function", "wrong", True)
     ]  # fmt: skip
-    assert found[0].about.startswith("prices(ticker: 'str', caller: ")
-    assert found[0].about.endswith("Prices of one share.\n\nOne row per day.")
+    assert found[0].about == "Prices of one share.\n\nOne row per day."
     arguments = code.table_columns(found[0], Limits(), Call())
     assert [(one.name, one.about) for one in arguments] == [
         ("ticker", "has to be given"), ("days", "30 if not given")
