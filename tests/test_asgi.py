@@ -117,6 +117,8 @@ def test_websockets_are_refused_politely(caplog):
     assert "Traceback" not in caplog.text
 
 
+# Threads of the application may have connections from other tests, and look after them at each request.
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_by_hand")
 def test_the_application_starts_and_stops_with_its_server():
     with serving(application, lifespan="on") as (port, _):
