@@ -15,6 +15,8 @@ from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
+from django.db import connections
+
 from widgets_app.errors import Abandoned, Busy, RequestError, SourceFailed, SourceTimeout
 from widgets_app.sources.base import Call, Pieces
 
@@ -99,6 +101,8 @@ def _work(jobs: queue.SimpleQueue[Job | None]) -> None:
         # What the work held must not live on until the next job comes.
         del job
     jobs.put(None)
+    # Of this backend's own database, for collections and functions.
+    connections.close_all()
 
 
 def run_limited(slots: Slots, work: Callable[[], T], *, deadline: Deadline, call: Call) -> T:
