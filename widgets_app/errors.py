@@ -4,8 +4,11 @@ from __future__ import annotations
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """Fold white space: the Excel add-in gives up on an error text with line breaks."""
-    folded = " ".join(text.split())
+    """Fold white space: the Excel add-in gives up on an error text with line breaks.
+
+    Half a surrogate pair, which JSON may hold and no answer takes, becomes a question mark.
+    """
+    folded = " ".join(text.encode("utf-8", "replace").decode().split())
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
 
 

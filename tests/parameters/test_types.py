@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from widgets_app.parameters.types import (
@@ -329,6 +329,7 @@ KEYS = ("paramName", "type", "label", "value", "options", "optional", "multiSele
 TYPES = st.sampled_from(["text", "number", "boolean", "date", "endpoint", "tabs", "ticker", "form"])
 
 
+@example({"type": "text", "paramName": ["\ud800"]}, {})
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON) | {"type": JSON | TYPES}), JSON)
 def test_no_definition_and_no_value_raises_anything_but_a_one_line_refusal(entry: dict[str, Any], value: Any) -> None:
     one = ParameterSpec.from_document(entry)

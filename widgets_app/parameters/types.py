@@ -305,7 +305,7 @@ def _number_sentence(spec: ParameterSpec) -> str:
 
 
 def _text_sentence(spec: ParameterSpec) -> str:
-    return f"Send a text of up to {TEXT_LIMIT:,} characters, such as {spec.name}=ABC."
+    return f"Send a text of up to {TEXT_LIMIT:,} characters, such as {shown(spec.name)}=ABC."
 
 
 _SENTENCES: dict[str, Callable[[ParameterSpec], str]] = {
