@@ -135,7 +135,8 @@ class Line:
         """Refuse connections, and end those there are."""
         self._flowing.set()
         _end(self._listener)
-        for one in self._open:
+        # Not those that come once it is mended.
+        for one in [*self._open]:
             _end(one)
 
     def mend(self) -> None:
