@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from pytest_django.fixtures import Settings
 
+from tests.sources.databases import PLACES, Place
 from widgets_app.sources.base import Call, Limits
 from widgets_app.sources.files import FilesBackend, FilesOptions
 from widgets_app.sources.frame import Frame
@@ -88,3 +89,18 @@ def write_parquet(folder: Path) -> Callable[[str, str], None]:
             connection.execute(f"copy ({select}) to '{folder / name}'")
 
     return write
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A database of each kind there is."""
+    with PLACES[request.param](tmp_path_factory.mktemp("database")) as found:
+        yield found
+
+
+@pytest.fixture
+def server(place: Place) -> Place:
+    """A database that is reached by a port."""
+    if place.kind == "sqlite":
+        pytest.skip("SQLite has no server")
+    return place

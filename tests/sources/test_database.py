@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -22,7 +22,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from tests.loopback import eventually
-from tests.sources.databases import PLACES, Line, Place
+from tests.sources.databases import Line, Place
 from widgets_app.errors import BadRequest, Busy, DefinitionError, SourceFailed, SourceTimeout
 from widgets_app.sources import database, database_server
 from widgets_app.sources.base import Call, Limits
@@ -38,20 +38,6 @@ ENDLESS = {
     "postgresql": "select pg_sleep(60) as endless",
     "mariadb": "select sleep(60) as endless",
 }
-
-
-@pytest.fixture(scope="module", params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with PLACES[request.param](tmp_path_factory.mktemp("database")) as found:
-        yield found
-
-
-@pytest.fixture
-def server(place: Place) -> Place:
-    """A database that is reached by a port."""
-    if place.kind == "sqlite":
-        pytest.skip("SQLite has no server")
-    return place
 
 
 def opened(place: Place, **more: Any) -> DatabaseBackend:

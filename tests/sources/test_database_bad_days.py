@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from tests.loopback import eventually
-from tests.sources.databases import PLACES, Line, Place
+from tests.sources.databases import Line, Place
 from widgets_app.errors import BadRequest, RequestError, SourceFailed, SourceTimeout
 from widgets_app.sources import database, database_server
 from widgets_app.sources.base import Call, Limits
@@ -35,12 +35,6 @@ ENDLESS = {
     "postgresql": "select pg_sleep(60)::text as n",
     "mariadb": "select sleep(60) as n",
 }
-
-
-@pytest.fixture(scope="module", params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with PLACES[request.param](tmp_path_factory.mktemp("database")) as found:
-        yield found
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.loopback import free_port
-from tests.sources.databases import PLACES, Line, Place
+from tests.sources.databases import Line, Place
 from widgets_app.errors import SourceFailed
 from widgets_app.sources import reaching
 from widgets_app.sources.base import Call, Limits, Step
@@ -22,19 +22,6 @@ from widgets_app.sources.database_server import NO_DATABASE, REFUSED, UNREACHABL
 
 LOGIN = "widgets_reader"
 PASSWORD = "reads-only-4711"
-
-
-@pytest.fixture(scope="module", params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with PLACES[request.param](tmp_path_factory.mktemp("database")) as found:
-        yield found
-
-
-@pytest.fixture
-def server(place: Place) -> Place:
-    if place.kind == "sqlite":
-        pytest.skip("SQLite has no server")
-    return place
 
 
 @pytest.fixture
