@@ -338,7 +338,8 @@ def test_a_second_click_while_the_function_runs_does_not_call_it_again(called: l
     assert (second, called) == ([DONE], ["Aurora"])
 
 
-def test_what_a_function_changed_shows_at_the_next_request(called: list[Any], caller: Client, post: Post) -> None:
+def define_noted() -> Widget:
+    """Publish a widget whose form calls a function, and whose rows another one gives."""
     widget = define([{"does": "function", "source": "code", "function": "note"}])
     query = read_query({
         "name": "noted", "description": "", "source": "code", "text": "noted", "cache_seconds": 600, "seconds": None,
@@ -347,6 +348,11 @@ def test_what_a_function_changed_shows_at_the_next_request(called: list[Any], ca
     definition_publish(query)
     widget.feeds.update(query=query)
     definition_publish(widget)
+    return widget
+
+
+def test_what_a_function_changed_shows_at_the_next_request(called: list[Any], caller: Client, post: Post) -> None:
+    define_noted()
     refresh()
     assert caller.get("/log").json() == [{"n": 0}]
     post(vessel="Aurora", add=True)
@@ -354,14 +360,7 @@ def test_what_a_function_changed_shows_at_the_next_request(called: list[Any], ca
 
 
 def test_what_a_function_changed_shows_to_those_who_see_no_form(called: list[Any], caller: Client) -> None:
-    widget = define([{"does": "function", "source": "code", "function": "note"}])
-    query = read_query({
-        "name": "noted", "description": "", "source": "code", "text": "noted", "cache_seconds": 600, "seconds": None,
-        "rows": None, "options_path": "options/noted", "choices": [],
-    })  # fmt: skip
-    definition_publish(query)
-    widget.feeds.update(query=query)
-    definition_publish(widget)
+    widget = define_noted()
     plain = {"name": "board", "description": "Board.", "type": "table", "endpoint": "log"}
     definition_publish(read_widget({"id": "board", "definition": plain, "feeds": {"rows": "noted"}}))
     crew = Group.objects.create(name="crew")
